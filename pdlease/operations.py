@@ -1,0 +1,164 @@
+"""
+What can be done to the kernel: one frozen value for each kind of act.
+
+These are the words of the privilege vocabulary as values.  How they travel is L{pdlease.privilege.vocabulary}, who may
+do them L{pdlease.privilege.policy}, what they become on a netlink socket L{pdlease.netlink.requests}, when they are due
+L{pdlease.difference}.
+
+Lifetimes are seconds relative to the moment of execution, 0 to 2**32 - 2; C{INFINITE} (2**32 - 1) means for ever.
+C{link} is the name by which the configuration knows a link, C{index} the kernel's number of it.  An addition is judged
+by name: the name must resolve to that index.  A removal goes by index; its name only serves messages.
+"""
+
+from __future__ import annotations
+
+from ipaddress import IPv6Interface, IPv6Network
+from typing import Union
+
+from attrs import frozen
+
+INFINITE = 0xFFFFFFFF
+
+
+@frozen(kw_only=True)
+class PutAddress:
+    """
+    Add an IPv6 address, or give the one that is there these lifetimes without a gap (RTM_NEWADDR with replace).
+
+    The kernel makes no on-link route for it; see L{PutRoute}.  C{preferred} 0 deprecates.
+    """
+
+    link: str
+    index: int
+    address: IPv6Interface
+    preferred: int
+    valid: int
+
+    def __str__(self) -> str:
+        return f"add {self.address} to {self.link}"
+
+
+@frozen(kw_only=True)
+class RemoveAddress:
+    """Remove an IPv6 address; one that is already gone is success."""
+
+    link: str
+    index: int
+    address: IPv6Interface
+
+    def __str__(self) -> str:
+        return f"remove {self.address} from {self.link}"
+
+
+@frozen(kw_only=True)
+class PutRoute:
+    """Add or refresh the on-link route of a subnet; C{expires} is its lifetime in seconds."""
+
+    link: str
+    index: int
+    prefix: IPv6Network
+    expires: int
+    table: int
+    metric: int
+
+    def __str__(self) -> str:
+        return f"add on-link route {self.prefix} on {self.link}"
+
+
+@frozen(kw_only=True)
+class RemoveRoute:
+    """Remove the on-link route of a subnet; one that is already gone is success."""
+
+    link: str
+    index: int
+    prefix: IPv6Network
+    table: int
+    metric: int
+
+    def __str__(self) -> str:
+        return f"remove on-link route {self.prefix} from {self.link}"
+
+
+@frozen(kw_only=True)
+class PutUnreachable:
+    """
+    Add or refresh the unreachable route of a delegated prefix (WPD-5), so that what is on no link is refused here.
+
+    C{link} is the uplink that the prefix came by: policy and messages go by it.
+    """
+
+    link: str
+    prefix: IPv6Network
+    expires: int
+    table: int
+    metric: int
+
+    def __str__(self) -> str:
+        return f"add unreachable route {self.prefix}"
+
+
+@frozen(kw_only=True)
+class RemoveUnreachable:
+    """Remove the unreachable route of a delegated prefix; one that is already gone is success."""
+
+    link: str
+    prefix: IPv6Network
+    table: int
+    metric: int
+
+    def __str__(self) -> str:
+        return f"remove unreachable route {self.prefix}"
+
+
+@frozen(kw_only=True)
+class EnableIPv6:
+    """Switch IPv6 on for a link (its C{disable_ipv6} setting to 0)."""
+
+    link: str
+    index: int
+
+    def __str__(self) -> str:
+        return f"enable IPv6 on {self.link}"
+
+
+@frozen(kw_only=True)
+class DisableIPv6:
+    """Switch IPv6 off again for a link that we switched it on for (its earlier value, from the ledger)."""
+
+    link: str
+    index: int
+
+    def __str__(self) -> str:
+        return f"disable IPv6 on {self.link}"
+
+
+Operation = Union[
+    PutAddress,
+    RemoveAddress,
+    PutRoute,
+    RemoveRoute,
+    PutUnreachable,
+    RemoveUnreachable,
+    EnableIPv6,
+    DisableIPv6,
+]
+
+
+class PrivilegeError(Exception):
+    """
+    The kernel or the helper's policy refused an operation.
+
+    @ivar operation: what was to be done, in words.
+    @ivar errno: the kernel's error number; 0 when the policy refused.
+    @ivar reason: the kernel's own words (extended acknowledgement) where it had some, else those of the error number, or
+        the policy's reason.
+    """
+
+    def __init__(self, operation: str, errno: int, reason: str) -> None:
+        super().__init__(operation, errno, reason)
+        self.operation = operation
+        self.errno = errno
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.operation}: {self.reason}"
