@@ -25,7 +25,7 @@ INFINITY = 0xFFFFFFFF
 @unique
 class MessageType(IntEnum):
     """
-    Types of message (RFC 9915 section 7.3).  All other numbers are unknown to a client and their messages are discarded.
+    Types of message (RFC 9915 section 7.3).  Others are unknown to a client, who discards them.
     """
 
     SOLICIT = 1

@@ -41,7 +41,7 @@ class DUID:
     @classmethod
     def from_uuid(cls, uuid: bytes) -> DUID:
         """
-        A DUID-UUID (RFC 9915 section 11.5).
+        Make a DUID-UUID (RFC 9915 section 11.5).
 
         @param uuid: the 16 octets of the UUID.
         @raise ValueError: for another number of octets.
@@ -53,7 +53,7 @@ class DUID:
     @classmethod
     def from_link_layer(cls, hardware_type: int, address: bytes) -> DUID:
         """
-        A DUID-LL (RFC 9915 section 11.4).
+        Make a DUID-LL (RFC 9915 section 11.4).
 
         @param hardware_type: the IANA hardware type, 1 for Ethernet.
         @param address: the link-layer address.
@@ -64,7 +64,7 @@ class DUID:
     @classmethod
     def from_link_layer_time(cls, hardware_type: int, seconds_since_2000: int, address: bytes) -> DUID:
         """
-        A DUID-LLT (RFC 9915 section 11.2).
+        Make a DUID-LLT (RFC 9915 section 11.2).
 
         @param hardware_type: the IANA hardware type, 1 for Ethernet.
         @param seconds_since_2000: seconds since midnight UTC of 1 January 2000; taken modulo 2**32.
@@ -81,7 +81,7 @@ class DUID:
     @classmethod
     def from_enterprise(cls, number: int, identifier: bytes) -> DUID:
         """
-        A DUID-EN (RFC 9915 section 11.3).
+        Make a DUID-EN (RFC 9915 section 11.3).
 
         @param number: the private enterprise number that IANA registered.
         @param identifier: what makes it unique within the enterprise.
