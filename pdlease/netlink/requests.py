@@ -14,8 +14,10 @@ Facts of the kernel that this module rests on (Linux 6.18; C{tests/live/test_net
 
   - Replacing an address replaces all its flags and its protocol, so the full set is sent each time.
   - Replacing a route replaces the first one with this destination, table and metric, whoever made it.
-  - A request to delete a route ignores the route's type.  An unreachable route belongs to the loopback link, whose index
-    is always 1; naming that index keeps the request from hitting an on-link route of the same prefix and metric.
+  - A request to delete a route ignores the route's type.  An unreachable route belongs to the loopback link, always
+    index 1; naming it keeps the request from hitting an on-link route of the same prefix and metric.
+  - An unreachable route never expires: the kernel takes RTA_EXPIRES and forgets it.  It is sent for the kernel that may
+    learn it; whoever wants the route to go must remove it.
   - A valid lifetime of 0 is refused (EINVAL): such an address is deleted instead, by the caller.
 """
 

@@ -1,0 +1,419 @@
+"""
+Time that neither the wall clock nor a suspend can bend: the boot-time clock, and calls that are due by it.
+
+Twisted's reactor counts wall-clock time, so a clock that is stepped (a router without a battery starts in 1970) moves
+its timers.  L{BootClock} is the C{IReactorTime} that everything in pdlease is given instead; L{SystemTimes} tells the
+clocks of the machine for what must be converted between them.  What falls due when is decided in L{pdlease.client} and
+L{pdlease.applier}; nothing here knows what it wakes.
+
+Row R-15-11; design 13 and 14.
+
+How it works.  One timerfd on CLOCK_BOOTTIME is armed, absolutely, for the earliest call, and is not armed at all when
+there is none: an idle daemon is never woken.  CLOCK_BOOTTIME goes on while the machine sleeps, so what became overdue
+in a suspend fires at resume.  The kernel's own lifetimes of addresses and routes stand still in a suspend, so somebody
+must hear of it even when nothing is due: a second timerfd, on CLOCK_REALTIME and set to be cancelled when that clock
+jumps (TFD_TIMER_CANCEL_ON_SET), becomes readable at resume, and at a step of the wall clock, which is no reason to do
+anything.
+
+Forks.  twistd leaves its terminal by fork before any service starts.  Descriptors and the reactor's epoll survive that,
+but the clock opens its timers at first use all the same, which is later; making a clock touches no descriptor.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from ctypes import CDLL, Structure, byref, c_int, c_long, get_errno
+from errno import EAGAIN, ECANCELED
+from heapq import heapify, heappop, heappush
+from math import ceil, inf
+from time import CLOCK_BOOTTIME, CLOCK_MONOTONIC, CLOCK_REALTIME, clock_gettime
+from typing import Protocol
+
+from twisted.internet.base import DelayedCall
+from twisted.internet.interfaces import IDelayedCall, IReactorFDSet, IReactorTime, IReadDescriptor
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from pdlease.interfaces import ITimeSource
+
+RELEASED = 1790812800.0
+"""A wall clock earlier than this (2026-10-01) is wrong: the program did not exist then."""
+
+SUSPENDED = 0.5
+"""A suspend shorter than this many seconds is not worth telling; the lifetimes of DHCPv6 are whole seconds."""
+
+_NONBLOCK_CLOEXEC = os.O_NONBLOCK | os.O_CLOEXEC
+_ABSOLUTE, _CANCEL_ON_SET = 1, 2
+_FAR = 2.0**33
+_UNSYNCHRONISED = 0x40
+
+
+class PendingCalls:
+    """
+    Calls by the time they are due, in a heap; of calls due at the same time the one that was made first goes first.
+
+    Moving a call earlier leaves a dead entry behind, and so does cancelling one; both cost O(log n), and the heap is
+    rebuilt when the dead outnumber the living.
+    """
+
+    log = Logger()
+
+    def __init__(self, seconds: Callable[[], float], changed: Callable[[], None]) -> None:
+        """
+        @param seconds: tells the time.
+        @param changed: called when the earliest time may have changed, except from within L{run}.
+        """
+        self._seconds = seconds
+        self._changed = changed
+        self._heap: list[tuple[float, int, DelayedCall]] = []
+        self._order = 0
+        self._living = 0
+        self._running = False
+
+    def add(
+        self, delay: float, function: Callable[..., object], args: tuple[object, ...], keywords: dict[str, object]
+    ) -> DelayedCall:
+        """
+        Have C{function} called after C{delay} seconds; C{inf} is never.
+
+        @raise ValueError: for a negative delay or one that is no number.
+        """
+        if not delay >= 0:
+            raise ValueError(f"a call cannot be due in {delay} seconds")
+        call = DelayedCall(
+            self._seconds() + delay, function, args, keywords, self._cancelled, self._moved, self._seconds
+        )
+        self._living += 1
+        self._push(call)
+        self._tell()
+        return call
+
+    def next_time(self) -> float | None:
+        """Tell the time of the earliest call, C{None} if there is none."""
+        while self._heap:
+            due, _, call = self._heap[0]
+            if call.active() and call.time == due and call.delayed_time <= 0:
+                return due
+            heappop(self._heap)
+            self._keep(due, call)
+        return None
+
+    def run(self, now: float) -> int:
+        """
+        Make every call that is due, and say how many; what such a call raises is logged.  Calls that are added
+        meanwhile wait for the next round, whatever their time.
+        """
+        made = 0
+        newest = self._order
+        later = []
+        self._running = True
+        try:
+            while self._heap and self._heap[0][0] <= now:
+                entry = heappop(self._heap)
+                due, order, call = entry
+                if order > newest:
+                    later.append(entry)
+                elif not call.active() or call.time != due or call.delayed_time > 0:
+                    self._keep(due, call)
+                else:
+                    call.called = 1
+                    self._living -= 1
+                    made += 1
+                    try:
+                        call.func(*call.args, **call.kw)
+                    except Exception:
+                        self.log.failure("a call that was due failed")
+        finally:
+            self._running = False
+            for entry in later:
+                heappush(self._heap, entry)
+        return made
+
+    def active(self) -> list[DelayedCall]:
+        """List every call that is still to be made, in no order."""
+        return list({call for due, _, call in self._heap if call.active() and call.time == due})
+
+    def _push(self, call: DelayedCall) -> None:
+        self._order += 1
+        heappush(self._heap, (call.time, self._order, call))
+
+    def _keep(self, due: float, call: DelayedCall) -> None:
+        """Put back a call whose entry came off the heap if it was only delayed; the dead stay off."""
+        if call.active() and call.time == due:
+            call.activate_delay()
+            self._push(call)
+
+    def _cancelled(self, call: DelayedCall) -> None:
+        call.cancelled = 1  # DelayedCall does that only after this, too late for whoever asks for the earliest now
+        self._living -= 1
+        self._clear()
+
+    def _moved(self, call: DelayedCall) -> None:
+        self._push(call)
+        self._clear()
+
+    def _clear(self) -> None:
+        if len(self._heap) > 64 + 2 * self._living:
+            self._heap = [entry for entry in self._heap if entry[2].active() and entry[2].time == entry[0]]
+            heapify(self._heap)
+        self._tell()
+
+    def _tell(self) -> None:
+        if not self._running:
+            self._changed()
+
+
+class Timers(Protocol):
+    """The system calls under a L{BootClock}: L{KernelTimers}, or a fake that is held to the same tests."""
+
+    def boot(self) -> float:
+        """Tell the seconds since boot, suspends included."""
+
+    def monotonic(self) -> float:
+        """Tell the seconds since boot, suspends left out."""
+
+    def open(self) -> tuple[int, int]:
+        """Make both timers; the descriptors of the one that L{arm} arms and of the one that tells of jumps."""
+
+    def arm(self, when: float | None) -> None:
+        """Have the first descriptor readable from this second of the boot clock on; C{None}: not at all."""
+
+    def clear(self) -> None:
+        """Have neither descriptor readable until the next time or jump."""
+
+    def close(self) -> None:
+        """Give both descriptors back."""
+
+
+class _Timespec(Structure):
+    _fields_ = [("seconds", c_long), ("nanoseconds", c_long)]
+
+
+class _Setting(Structure):
+    _fields_ = [("interval", _Timespec), ("value", _Timespec)]
+
+
+class KernelTimers:
+    """L{Timers} of the kernel, through the C library: Python has C{os.timerfd_create} only from 3.13 on."""
+
+    def __init__(self) -> None:
+        # Looked up now: later the sandbox may be closed.
+        library = CDLL(None, use_errno=True)
+        self._create = library.timerfd_create
+        self._set = library.timerfd_settime
+        self._due = self._jump = -1
+
+    def boot(self) -> float:
+        return clock_gettime(CLOCK_BOOTTIME)
+
+    def monotonic(self) -> float:
+        return clock_gettime(CLOCK_MONOTONIC)
+
+    def open(self) -> tuple[int, int]:
+        self._due = self._checked(self._create(CLOCK_BOOTTIME, _NONBLOCK_CLOEXEC), "timerfd_create")
+        self._jump = self._checked(self._create(CLOCK_REALTIME, _NONBLOCK_CLOEXEC), "timerfd_create")
+        self._watch_jumps()
+        return self._due, self._jump
+
+    def arm(self, when: float | None) -> None:
+        # Rounded up, so that the timer is never early; 0 would disarm it.
+        nanoseconds = 0 if when is None else max(1, ceil(min(when, _FAR) * 1e9))
+        self._settime(self._due, _ABSOLUTE, nanoseconds)
+
+    def clear(self) -> None:
+        self._read(self._due)
+        if self._read(self._jump):
+            self._watch_jumps()
+
+    def close(self) -> None:
+        for descriptor in (self._due, self._jump):
+            if descriptor >= 0:
+                os.close(descriptor)
+        self._due = self._jump = -1
+
+    def _watch_jumps(self) -> None:
+        self._settime(self._jump, _ABSOLUTE | _CANCEL_ON_SET, int(_FAR * 1e9))
+
+    def _settime(self, descriptor: int, flags: int, nanoseconds: int) -> None:
+        setting = _Setting(_Timespec(0, 0), _Timespec(*divmod(nanoseconds, 1_000_000_000)))
+        self._checked(self._set(descriptor, flags, byref(setting), None), "timerfd_settime")
+
+    @staticmethod
+    def _checked(result: int, call: str) -> int:
+        if result < 0:
+            number = get_errno()
+            raise OSError(number, f"{call}: {os.strerror(number)}")
+        return result
+
+    @staticmethod
+    def _read(descriptor: int) -> bool:
+        """Read the count of a timer; whether there was one (or a jump, ECANCELED)."""
+        try:
+            os.read(descriptor, 8)
+        except OSError as problem:
+            if problem.errno not in (EAGAIN, ECANCELED):
+                raise
+            return problem.errno == ECANCELED
+        return True
+
+
+@implementer(IReadDescriptor)
+class _Wake:
+    """One descriptor of a L{BootClock}, as the reactor knows it."""
+
+    def __init__(self, descriptor: int, woken: Callable[[], None]) -> None:
+        self._descriptor = descriptor
+        self._woken = woken
+
+    def fileno(self) -> int:
+        return self._descriptor
+
+    def doRead(self) -> None:
+        self._woken()
+
+    def connectionLost(self, reason: Failure) -> None:
+        """Nothing to do: the descriptors are L{Timers}'s."""
+
+    def logPrefix(self) -> str:
+        return "clock"
+
+
+@implementer(IReactorTime)
+class BootClock:
+    """
+    C{IReactorTime} by the boot-time clock (R-15-11); see the head of this module.
+
+    C{seconds()} counts from the machine's boot.  A call is never made before its time; a machine that slept makes what
+    is overdue as soon as it wakes.
+    """
+
+    log = Logger()
+
+    def __init__(self, reactor: IReactorFDSet, timers: Timers | None = None) -> None:
+        """
+        @param reactor: watches the timers' descriptors; it is not asked for the time.
+        @param timers: the system calls, by default the kernel's.
+        """
+        self._reactor = reactor
+        self._timers = timers if timers is not None else KernelTimers()
+        self._calls = PendingCalls(self._timers.boot, self._arm)
+        self._wakes: tuple[_Wake, ...] = ()
+        self._armed: float | None = None
+        self._listeners: list[Callable[[float], None]] = []
+        self._slept = self._timers.boot() - self._timers.monotonic()
+
+    def seconds(self) -> float:
+        return self._timers.boot()
+
+    def callLater(self, delay: float, callable: Callable[..., object], *args: object, **kwargs: object) -> IDelayedCall:
+        return self._calls.add(delay, callable, args, kwargs)
+
+    def getDelayedCalls(self) -> list[DelayedCall]:
+        return self._calls.active()
+
+    def on_resume(self, listener: Callable[[float], None]) -> None:
+        """
+        Have C{listener} called after each suspend with the seconds it lasted, before anything that is overdue; shorter
+        ones than L{SUSPENDED} add up.
+        """
+        self._listeners.append(listener)
+        self._open()
+
+    def close(self) -> None:
+        """Forget every call and give the descriptors back."""
+        for call in self._calls.active():
+            call.cancel()
+        for wake in self._wakes:
+            self._reactor.removeReader(wake)
+        if self._wakes:
+            self._timers.close()
+        self._wakes = ()
+
+    def _open(self) -> None:
+        if not self._wakes:
+            self._wakes = tuple(_Wake(descriptor, self._woken) for descriptor in self._timers.open())
+            for wake in self._wakes:
+                self._reactor.addReader(wake)
+
+    def _arm(self) -> None:
+        """Arm the timer for the earliest call, if it is not."""
+        when = self._calls.next_time()
+        if when == inf:
+            when = None
+        if when != self._armed:
+            self._open()
+            self._timers.arm(when)
+            self._armed = when
+
+    def _woken(self) -> None:
+        """Do what is due.  Nothing may be raised here: the reactor would drop the descriptor for good."""
+        try:
+            self._armed = None
+            self._timers.clear()
+            self._notice_suspend()
+            self._calls.run(self._timers.boot())
+            self._arm()
+        except Exception:
+            self.log.failure("the clock was woken and failed")
+
+    def _notice_suspend(self) -> None:
+        slept = self._timers.boot() - self._timers.monotonic()
+        lasted = slept - self._slept
+        if lasted < SUSPENDED:
+            return
+        self._slept = slept
+        for listener in tuple(self._listeners):
+            try:
+                listener(lasted)
+            except Exception:
+                self.log.failure("a listener failed after a suspend")
+
+
+class _Timex(Structure):
+    """The head of C{struct timex} (adjtimex(2)); the rest is room."""
+
+    _fields_ = [
+        ("modes", c_int),
+        ("offset", c_long),
+        ("frequency", c_long),
+        ("maximum_error", c_long),
+        ("estimated_error", c_long),
+        ("status", c_int),
+        ("room", c_long * 40),
+    ]
+
+
+@implementer(ITimeSource)
+class SystemTimes:
+    """
+    The clocks of this machine.
+
+    Making one reads the boot id and finds C{adjtimex}; afterwards no file is opened.
+    """
+
+    def __init__(self, boot_id_path: str = "/proc/sys/kernel/random/boot_id") -> None:
+        """
+        @raise OSError: when the kernel's boot id cannot be read.
+        """
+        with open(boot_id_path, encoding="ascii") as boot_id:
+            self._boot_id = boot_id.read().strip()
+        self._adjtimex = CDLL(None, use_errno=True).adjtimex
+
+    def boot(self) -> float:
+        return clock_gettime(CLOCK_BOOTTIME)
+
+    def wall(self) -> float:
+        return clock_gettime(CLOCK_REALTIME)
+
+    def boot_id(self) -> str:
+        return self._boot_id
+
+    def wall_is_trusted(self) -> bool:
+        return self.kernel_is_synchronised() or self.wall() >= RELEASED
+
+    def kernel_is_synchronised(self) -> bool:
+        """Whether the kernel says that something disciplines its wall clock (STA_UNSYNC is not set)."""
+        timex = _Timex(modes=0)
+        return self._adjtimex(byref(timex)) >= 0 and not timex.status & _UNSYNCHRONISED
