@@ -35,6 +35,15 @@ AddressKey = tuple[int, IPv6Address]
 RouteKey = tuple[IPv6Network, int | None, int, int]
 """Prefix, index of the link (C{None} for a route that is not C{UNICAST}), table, metric."""
 
+SettingKey = tuple[str, int]
+"""Name of a setting of a link (L{IPV6_ENABLED}) and the link's index."""
+
+ObjectKey = AddressKey | RouteKey | SettingKey
+"""What anything that we hold in the kernel is found by; keys of different kinds never compare equal."""
+
+IPV6_ENABLED = "ipv6"
+"""The setting that L{operations.EnableIPv6<pdlease.operations.EnableIPv6>} switches."""
+
 
 @frozen(kw_only=True)
 class Link:
@@ -140,7 +149,12 @@ class KernelRoute:
 
 
 class KernelTable(Protocol):
-    """What reads the kernel's state as it was last heard; it is never older than the last notice read."""
+    """
+    What reads the kernel's state as it was last heard; it is never older than the last notice read.
+
+    What the kernel does without a notice, the table does by itself: a route that replaces one of the same prefix, table
+    and metric on another link takes its place, and with a link all that was on it goes.
+    """
 
     @property
     def links(self) -> Mapping[int, Link]:
@@ -153,6 +167,14 @@ class KernelTable(Protocol):
     @property
     def routes(self) -> Mapping[RouteKey, KernelRoute]:
         """The IPv6 routes that carry our protocol number."""
+
+    @property
+    def duplicates(self) -> Mapping[AddressKey, float]:
+        """
+        When the kernel took an address away because another host holds it: of one with finite lifetimes that fails
+        duplicate address detection nothing remains but a notice of removal with C{ADDRESS_DAD_FAILED} among the flags.
+        An entry goes when the address is added again, when its link goes down, loses carrier or goes away.
+        """
 
     def link_named(self, name: str) -> Link | None:
         """Find the link that is called C{name} now; C{None} if there is none."""
