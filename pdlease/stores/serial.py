@@ -1,0 +1,399 @@
+"""
+Identity and leases as bytes that outlive the process, and the conversion of their times from one boot to another.
+
+A document is one head line, C{pdlease KIND VERSION CHECKSUM}, and a JSON object.  The checksum is over everything else,
+so that damage is noticed rather than believed: a wrong digit in a DUID would make us another client.  Which file a
+document goes to is L{pdlease.stores.file}; the values are L{pdlease.lease} and L{pdlease.identity}.
+
+Times are stored as boot-clock seconds, beside the clocks as they stood at storing (L{Clocks}).  Loading shifts them all
+by one amount (R-12-06): none within the same boot; by the wall clock after another boot, where both ends of that
+reckoning can be trusted; else by as little as is certain, and the record is marked as not trusted.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from ipaddress import IPv6Network
+from math import inf, isfinite
+from zlib import crc32
+
+from attrs import evolve, frozen
+
+from pdlease.identity import Identity, KnownIAID
+from pdlease.interfaces import ITimeSource
+from pdlease.lease import Binding, DelegatedPrefix, Lease, UplinkRecord
+from pdlease.wire.duid import DUID
+
+VERSION = 1
+"""The version of both kinds of documents.  Keys may be added to a version; one that changes meaning makes a new one."""
+
+
+class Damaged(ValueError):
+    """The bytes are not a document of the wanted kind, or not as they were written; the text says why."""
+
+
+class Foreign(ValueError):
+    """A document whose version this program does not know, such as that of a later pdlease."""
+
+
+@frozen(kw_only=True)
+class Clocks:
+    """
+    The clocks of the machine at one moment.
+
+    @ivar boot: boot-clock second.
+    @ivar wall: seconds since 1970 by the wall clock.
+    @ivar boot_id: which boot that was.
+    @ivar wall_trusted: whether the wall clock could be believed.
+    """
+
+    boot: float
+    wall: float
+    boot_id: str
+    wall_trusted: bool
+
+    @classmethod
+    def read(cls, times: ITimeSource) -> Clocks:
+        """The clocks as they stand now."""
+        return cls(boot=times.boot(), wall=times.wall(), boot_id=times.boot_id(), wall_trusted=times.wall_is_trusted())
+
+
+def elapsed(stored: Clocks, now: Clocks) -> tuple[float, bool]:
+    """
+    How much time went by since a record was stored (R-12-06).
+
+    Within one boot the boot clock alone decides.  After another boot the wall clock does, if it could be trusted both
+    then and now and did not go backwards; whatever it says, at least the time since this boot went by.
+
+    @return: seconds, and whether that is known rather than the least it can be.
+    """
+    if stored.boot_id == now.boot_id:
+        passed = now.boot - stored.boot
+        # A boot clock that ran backwards within one boot happens to a time namespace with another offset.
+        return (passed, True) if passed >= 0 else (0.0, False)
+    passed = now.wall - stored.wall
+    if stored.wall_trusted and now.wall_trusted and passed >= 0:
+        return max(passed, now.boot), True
+    return max(now.boot, 0.0), False
+
+
+def dump_identity(identity: Identity) -> bytes:
+    """The document of an identity."""
+    return _document(
+        "identity",
+        {
+            "duid": str(identity.duid),
+            "iaids": [
+                {"uplink": known.uplink, "delegation": known.delegation, "iaid": known.iaid} for known in identity.iaids
+            ],
+        },
+    )
+
+
+def load_identity(data: bytes) -> Identity:
+    """
+    Read the document of an identity.
+
+    @raise Damaged: see there.
+    @raise Foreign: see there.
+    """
+    body = _body("identity", data)
+    try:
+        return Identity(
+            duid=DUID(bytes.fromhex(_text(body, "duid"))),
+            iaids=tuple(
+                KnownIAID(uplink=_text(one, "uplink"), delegation=_text(one, "delegation"), iaid=_whole(one, "iaid"))
+                for one in _objects(body, "iaids")
+            ),
+        )
+    except Damaged:
+        raise
+    except ValueError as error:
+        raise Damaged(str(error)) from error
+
+
+def dump_uplink(name: str, record: UplinkRecord, now: Clocks) -> bytes:
+    """
+    The document of what is remembered of an uplink.
+
+    @param now: the clocks; for a record that is not trusted they say so, since its times are only an upper bound.
+    """
+    lease = record.lease
+    return _document(
+        "uplink",
+        {
+            "name": name,
+            "clocks": {
+                "boot": now.boot,
+                "wall": now.wall,
+                "boot_id": now.boot_id,
+                "wall_trusted": now.wall_trusted,
+            },
+            "trusted": record.trusted,
+            "sol_max_rt": record.sol_max_rt,
+            "inf_max_rt": record.inf_max_rt,
+            "server": None if lease.server is None else str(lease.server),
+            "bindings": [_binding_out(binding) for binding in lease.bindings],
+        },
+    )
+
+
+def load_uplink(data: bytes, now: Clocks) -> tuple[str, UplinkRecord]:
+    """
+    Read the document of an uplink, its times converted to this boot; prefixes that ended meanwhile are left out.
+
+    @return: the uplink's name and what is remembered of it.
+    @raise Damaged: see there.
+    @raise Foreign: see there.
+    """
+    body = _body("uplink", data)
+    try:
+        clocks = _object(body, "clocks")
+        stored = Clocks(
+            boot=_number(clocks, "boot"),
+            wall=_number(clocks, "wall"),
+            boot_id=_text(clocks, "boot_id"),
+            wall_trusted=_flag(clocks, "wall_trusted"),
+        )
+        passed, known = elapsed(stored, now)
+        shift = 0.0 if known and stored.boot_id == now.boot_id else now.boot - passed - stored.boot
+        lease = Lease(
+            bindings=tuple(_binding_in(one, shift) for one in _objects(body, "bindings")),
+            server=None if body.get("server") is None else DUID(bytes.fromhex(_text(body, "server"))),
+        )
+        return _text(body, "name"), UplinkRecord(
+            lease=lease.without_expired(now.boot),
+            sol_max_rt=_optional_whole(body, "sol_max_rt"),
+            inf_max_rt=_optional_whole(body, "inf_max_rt"),
+            trusted=known and _flag(body, "trusted"),
+        )
+    except Damaged:
+        raise
+    except ValueError as error:
+        raise Damaged(str(error)) from error
+
+
+def worth_writing(stored: UplinkRecord, new: UplinkRecord, since: float, now: float) -> bool:
+    """
+    Whether a record says something that the stored one does not say well enough (design 18).
+
+    Not worth it is only a plain renewal: same prefixes from the same server, nothing shorter than stored, less than
+    L{QUIET} seconds after the last writing, with at least half of every lifetime still on disk.  What a crash then
+    restores ends earlier than it might, never later.
+
+    @param since: boot-clock second of the last writing.
+    @param now: boot-clock second.
+    """
+    if now - since >= QUIET or _outline(stored) != _outline(new):
+        return True
+    return any(
+        fresh.valid_until < old.valid_until
+        or fresh.preferred_until < old.preferred_until
+        or old.valid_until - now < (fresh.valid_until - now) / 2
+        or old.preferred_until - now < (fresh.preferred_until - now) / 2
+        for old, fresh in zip(stored.lease.prefixes, new.lease.prefixes, strict=True)
+    )
+
+
+QUIET = 300.0
+"""Seconds within which a plain renewal is not written again; see L{worth_writing}."""
+
+
+def _outline(record: UplinkRecord) -> UplinkRecord:
+    """A record without what a plain renewal changes: finite times become 0, order of mention stays."""
+    return evolve(
+        record,
+        lease=evolve(
+            record.lease,
+            bindings=tuple(
+                evolve(
+                    binding,
+                    t1_at=_finite_as_zero(binding.t1_at),
+                    t2_at=_finite_as_zero(binding.t2_at),
+                    received_at=0.0,
+                    prefixes=tuple(
+                        evolve(
+                            prefix,
+                            preferred_until=_finite_as_zero(prefix.preferred_until),
+                            valid_until=_finite_as_zero(prefix.valid_until),
+                            mentioned_at=float(prefix.mentioned_at >= binding.received_at),
+                        )
+                        for prefix in binding.prefixes
+                    ),
+                )
+                for binding in record.lease.bindings
+            ),
+        ),
+    )
+
+
+def _finite_as_zero(time: float) -> float:
+    """0 for any moment, C{inf} for never."""
+    return 0.0 if isfinite(time) else time
+
+
+def _document(kind: str, body: Mapping[str, object]) -> bytes:
+    """Head line and body; JSON without NaN and infinities, which are no JSON."""
+    text = json.dumps(body, indent=1, allow_nan=False).encode() + b"\n"
+    return _head(kind, VERSION, text) + text
+
+
+def _head(kind: str, version: int, text: bytes) -> bytes:
+    """The head line of a document: what it is and the checksum of that and the rest."""
+    title = f"pdlease {kind} {version}".encode()
+    return title + f" {crc32(text, crc32(title)):08x}\n".encode()
+
+
+def _body(kind: str, data: bytes) -> Mapping[str, object]:
+    """
+    The checked JSON object of a document.
+
+    @raise Damaged: see there.
+    @raise Foreign: see there.
+    """
+    head, _, text = data.partition(b"\n")
+    words = head.split(b" ")
+    if words[:2] != [b"pdlease", kind.encode()] or len(words) != 4 or not words[2].isdigit() or len(words[2]) > 9:
+        raise Damaged(f"it does not begin like a pdlease {kind} file")
+    version = int(words[2])
+    if head + b"\n" != _head(kind, version, text):
+        raise Damaged("its checksum is wrong")
+    if version != VERSION:
+        raise Foreign(f"it has version {version}, this program knows version {VERSION}")
+    try:
+        body = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise Damaged(f"its JSON cannot be read: {error}") from error
+    if not isinstance(body, dict):
+        raise Damaged("it holds no JSON object")
+    return body
+
+
+def _binding_out(binding: Binding) -> Mapping[str, object]:
+    """One binding as plain data; C{null} stands for never."""
+    return {
+        "iaid": binding.iaid,
+        "t1_at": _time_out(binding.t1_at),
+        "t2_at": _time_out(binding.t2_at),
+        "received_at": binding.received_at,
+        "prefixes": [
+            {
+                "prefix": str(prefix.prefix),
+                "preferred_until": _time_out(prefix.preferred_until),
+                "valid_until": _time_out(prefix.valid_until),
+                "mentioned_at": prefix.mentioned_at,
+                "server": str(prefix.server),
+                "excluded": None if prefix.excluded is None else str(prefix.excluded),
+            }
+            for prefix in binding.prefixes
+        ],
+    }
+
+
+def _binding_in(one: Mapping[str, object], shift: float) -> Binding:
+    """One binding from plain data, every time moved by C{shift} seconds."""
+    return Binding(
+        iaid=_whole(one, "iaid"),
+        t1_at=_time_in(one, "t1_at") + shift,
+        t2_at=_time_in(one, "t2_at") + shift,
+        received_at=_number(one, "received_at") + shift,
+        prefixes=tuple(
+            DelegatedPrefix(
+                prefix=IPv6Network(_text(entry, "prefix")),
+                preferred_until=_time_in(entry, "preferred_until") + shift,
+                valid_until=_time_in(entry, "valid_until") + shift,
+                mentioned_at=_number(entry, "mentioned_at") + shift,
+                server=DUID(bytes.fromhex(_text(entry, "server"))),
+                excluded=None if entry.get("excluded") is None else IPv6Network(_text(entry, "excluded")),
+            )
+            for entry in _objects(one, "prefixes")
+        ),
+    )
+
+
+def _time_out(time: float) -> float | None:
+    """A moment, or C{None} for never."""
+    return None if time == inf else time
+
+
+def _time_in(data: Mapping[str, object], key: str) -> float:
+    """A moment, or C{inf} for null."""
+    return inf if key in data and data[key] is None else _number(data, key)
+
+
+def _number(data: Mapping[str, object], key: str) -> float:
+    """
+    A finite number.
+
+    @raise Damaged: when it is missing or something else.
+    """
+    value = data.get(key)
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) < 1e18:
+        raise Damaged(f"{key} is no number")
+    return float(value)
+
+
+def _whole(data: Mapping[str, object], key: str) -> int:
+    """
+    A number of 32 bits.
+
+    @raise Damaged: when it is missing or something else.
+    """
+    value = data.get(key)
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**32:
+        raise Damaged(f"{key} is no number from 0 to 4294967295")
+    return value
+
+
+def _optional_whole(data: Mapping[str, object], key: str) -> int | None:
+    """A number of 32 bits, or C{None} for null or absent."""
+    return None if data.get(key) is None else _whole(data, key)
+
+
+def _text(data: Mapping[str, object], key: str) -> str:
+    """
+    A string.
+
+    @raise Damaged: when it is missing or something else.
+    """
+    value = data.get(key)
+    if not isinstance(value, str):
+        raise Damaged(f"{key} is no text")
+    return value
+
+
+def _flag(data: Mapping[str, object], key: str) -> bool:
+    """
+    True or false.
+
+    @raise Damaged: when it is missing or something else.
+    """
+    value = data.get(key)
+    if not isinstance(value, bool):
+        raise Damaged(f"{key} is neither true nor false")
+    return value
+
+
+def _object(data: Mapping[str, object], key: str) -> Mapping[str, object]:
+    """
+    A JSON object.
+
+    @raise Damaged: when it is missing or something else.
+    """
+    value = data.get(key)
+    if not isinstance(value, dict):
+        raise Damaged(f"{key} is no object")
+    return value
+
+
+def _objects(data: Mapping[str, object], key: str) -> tuple[Mapping[str, object], ...]:
+    """
+    A JSON array of objects.
+
+    @raise Damaged: when it is missing or something else.
+    """
+    value = data.get(key)
+    if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
+        raise Damaged(f"{key} is no list of objects")
+    return tuple(value)
