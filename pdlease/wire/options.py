@@ -4,12 +4,12 @@ The options of fixed or simple content, one class each (RFC 9915 section 21).
 Every class has C{code}, C{read} (octets between two offsets to a value; L{WireError} if they are not what the code
 promises) and C{body} (back to octets).  The classes check nothing when they are built: the reader has checked already,
 and what does not fit is refused when it is encoded.  Which options a message knows is the table in
-L{pdlease.wire.messages}; prefixes and what holds them are L{pdlease.wire.prefixes}; names are L{pdlease.wire.names}.
+L{pdlease.wire.messages}; prefixes and what holds them are L{pdlease.wire.prefixes}.  Options about vendors
+(L{pdlease.wire.vendor}) and about servers by name or address (L{pdlease.wire.services}) can be had from here as well.
 """
 
 from __future__ import annotations
 
-from ipaddress import IPv6Address
 from typing import ClassVar, Self
 
 from attrs import field, frozen
@@ -17,9 +17,10 @@ from attrs import field, frozen
 from pdlease.wire.chain import MalformedOption, OpaqueOption, Option
 from pdlease.wire.codes import OptionCode
 from pdlease.wire.duid import DUID, LONGEST, SHORTEST
-from pdlease.wire.names import DomainName, read_names
 from pdlease.wire.reader import Layout, WireError, excerpt
+from pdlease.wire.services import AftrName, DnsServers, DomainList, SntpServers
 from pdlease.wire.text import plain_text
+from pdlease.wire.vendor import UserClass, VendorClass, VendorOptions
 
 __all__ = [
     "AftrName",
@@ -52,6 +53,9 @@ __all__ = [
 class _Identifier:
     """
     What Client Identifier and Server Identifier have in common.
+
+    A subclass like these adds no field and is not decorated again: attrs would compile the same methods once more, at
+    every start of every process.
     """
 
     duid: DUID
@@ -75,7 +79,6 @@ class _Identifier:
         return self.duid.data
 
 
-@frozen
 class ClientId(_Identifier):
     """
     Who the client is (section 21.2).
@@ -83,11 +86,11 @@ class ClientId(_Identifier):
     @ivar duid: its identifier.
     """
 
+    __slots__ = ()
     code: ClassVar[int] = OptionCode.CLIENT_ID
     name: ClassVar[str] = "CLIENT_ID"
 
 
-@frozen
 class ServerId(_Identifier):
     """
     Who the server is (section 21.3).
@@ -95,6 +98,7 @@ class ServerId(_Identifier):
     @ivar duid: its identifier.
     """
 
+    __slots__ = ()
     code: ClassVar[int] = OptionCode.SERVER_ID
     name: ClassVar[str] = "SERVER_ID"
 
@@ -269,22 +273,22 @@ class _Flag:
         return b""
 
 
-@frozen
 class RapidCommit(_Flag):
     """
     Two messages instead of four: offered by the client, and said of the Reply by the server (section 21.14).
     """
 
+    __slots__ = ()
     code: ClassVar[int] = OptionCode.RAPID_COMMIT
     layout: ClassVar[Layout] = Layout("RAPID_COMMIT")
 
 
-@frozen
 class ReconfigureAccept(_Flag):
     """
     The client would listen to Reconfigure; the server would send it (section 21.20).
     """
 
+    __slots__ = ()
     code: ClassVar[int] = OptionCode.RECONFIGURE_ACCEPT
     layout: ClassVar[Layout] = Layout("RECONFIGURE_ACCEPT")
 
@@ -313,130 +317,6 @@ class ReconfigureMessage:
 _RECONFIGURE_MESSAGE = Layout("RECONFIGURE_MESSAGE", ("msg-type", 1))
 
 
-def _read_sized(data: bytes, start: int, end: int, name: str) -> tuple[bytes, ...]:
-    """
-    Read fields that each begin with two octets of length, to the end.
-
-    @raise WireError: if the last one is cut.
-    """
-    found = []
-    size = Layout(name, ("length", 2))
-    while start < end:
-        (length,) = size.read(data, start, end)
-        following = start + 2 + length
-        if following > end:
-            raise WireError(
-                f"{name}, data",
-                start + 2,
-                excerpt(data, start + 2, end),
-                f"{length} bytes wanted, {end - start - 2} left",
-            )
-        found.append(data[start + 2 : following])
-        start = following
-    return tuple(found)
-
-
-def _write_sized(fields: tuple[bytes, ...]) -> bytes:
-    """
-    Do the inverse of L{_read_sized}.
-    """
-    return b"".join([_CODE.pack(len(data)) + data for data in fields])
-
-
-@frozen
-class UserClass:
-    """
-    What kinds of user the client serves (section 21.15).
-
-    @ivar data: one or more opaque values.
-    """
-
-    code: ClassVar[int] = OptionCode.USER_CLASS
-    data: tuple[bytes, ...]
-
-    @classmethod
-    def read(cls, data: bytes, start: int, end: int) -> Self:
-        """Read one value or more."""
-        if start == end:
-            raise WireError("USER_CLASS", start, b"", "at least one class wanted, none there")
-        return cls(_read_sized(data, start, end, "USER_CLASS"))
-
-    def body(self) -> bytes:
-        """Give the values, each behind its length."""
-        return _write_sized(self.data)
-
-
-@frozen
-class VendorClass:
-    """
-    What made the client (section 21.16).
-
-    @ivar enterprise: the private enterprise number of the vendor.
-    @ivar data: opaque values.
-    """
-
-    code: ClassVar[int] = OptionCode.VENDOR_CLASS
-    enterprise: int
-    data: tuple[bytes, ...]
-
-    @classmethod
-    def read(cls, data: bytes, start: int, end: int) -> Self:
-        """Read the number and the values."""
-        (enterprise,) = _VENDOR_CLASS.read(data, start, end)
-        return cls(enterprise, _read_sized(data, start + 4, end, "VENDOR_CLASS"))
-
-    def body(self) -> bytes:
-        """Give the number, and the values, each behind its length."""
-        return _VENDOR_CLASS.pack(self.enterprise) + _write_sized(self.data)
-
-
-_VENDOR_CLASS = Layout("VENDOR_CLASS", ("enterprise-number", 4))
-
-
-@frozen
-class VendorOptions:
-    """
-    Options of a vendor's own (section 21.17).
-
-    @ivar enterprise: the private enterprise number of the vendor.
-    @ivar options: code and content of each.
-    """
-
-    code: ClassVar[int] = OptionCode.VENDOR_OPTIONS
-    enterprise: int
-    options: tuple[tuple[int, bytes], ...]
-
-    @classmethod
-    def read(cls, data: bytes, start: int, end: int) -> Self:
-        """Read the number and the options."""
-        (enterprise,) = _VENDOR_OPTIONS.read(data, start, end)
-        start += _VENDOR_OPTIONS.size
-        options = []
-        while start < end:
-            code, length = _VENDOR_OPTION.read(data, start, end)
-            body = start + _VENDOR_OPTION.size
-            start = body + length
-            if start > end:
-                raise WireError(
-                    f"VENDOR_OPTIONS, option {code}",
-                    body,
-                    excerpt(data, body, end),
-                    f"{length} bytes wanted, {end - body} left",
-                )
-            options.append((code, data[body:start]))
-        return cls(enterprise, tuple(options))
-
-    def body(self) -> bytes:
-        """Give the number and the options."""
-        return _VENDOR_OPTIONS.pack(self.enterprise) + b"".join(
-            [_VENDOR_OPTION.pack(code, len(data)) + data for code, data in self.options]
-        )
-
-
-_VENDOR_OPTIONS = Layout("VENDOR_OPTIONS", ("enterprise-number", 4))
-_VENDOR_OPTION = Layout("VENDOR_OPTIONS", ("option-code", 2), ("option-len", 2))
-
-
 @frozen
 class _Seconds:
     """
@@ -457,7 +337,6 @@ class _Seconds:
         return self.layout.pack(self.seconds)
 
 
-@frozen
 class SolMaxRt(_Seconds):
     """
     The longest pause between Solicits that the server wants (section 21.24).
@@ -465,11 +344,11 @@ class SolMaxRt(_Seconds):
     @ivar seconds: as received; only 60 to 86400 is to be used (A.3).
     """
 
+    __slots__ = ()
     code: ClassVar[int] = OptionCode.SOL_MAX_RT
     layout: ClassVar[Layout] = Layout("SOL_MAX_RT", ("value", 4))
 
 
-@frozen
 class InfMaxRt(_Seconds):
     """
     The longest pause between Information-requests that the server wants (section 21.25).
@@ -477,11 +356,11 @@ class InfMaxRt(_Seconds):
     @ivar seconds: as received; only 60 to 86400 is to be used (A.3).
     """
 
+    __slots__ = ()
     code: ClassVar[int] = OptionCode.INF_MAX_RT
     layout: ClassVar[Layout] = Layout("INF_MAX_RT", ("value", 4))
 
 
-@frozen
 class InformationRefreshTime(_Seconds):
     """
     When to ask again for what an Information-request brought (section 21.23).
@@ -489,98 +368,6 @@ class InformationRefreshTime(_Seconds):
     @ivar seconds: as received; 0xffffffff for never.
     """
 
+    __slots__ = ()
     code: ClassVar[int] = OptionCode.INFORMATION_REFRESH_TIME
     layout: ClassVar[Layout] = Layout("INFORMATION_REFRESH_TIME", ("value", 4))
-
-
-@frozen
-class _Addresses:
-    """
-    What the options that list servers by address have in common.
-    """
-
-    addresses: tuple[IPv6Address, ...]
-
-    name: ClassVar[str]
-
-    @classmethod
-    def read(cls, data: bytes, start: int, end: int) -> Self:
-        """Read one address or more."""
-        if start == end or (end - start) % 16:
-            raise WireError(
-                cls.name, start, excerpt(data, start, end), f"a multiple of 16 bytes wanted, {end - start} there"
-            )
-        return cls(tuple([IPv6Address(data[at : at + 16]) for at in range(start, end, 16)]))
-
-    def body(self) -> bytes:
-        """Sixteen octets for each."""
-        return b"".join([address.packed for address in self.addresses])
-
-
-@frozen
-class DnsServers(_Addresses):
-    """
-    Recursive name servers (RFC 3646).
-
-    @ivar addresses: one or more, the best first.
-    """
-
-    code: ClassVar[int] = OptionCode.DNS_SERVERS
-    name: ClassVar[str] = "DNS_SERVERS"
-
-
-@frozen
-class SntpServers(_Addresses):
-    """
-    Time servers, the old way (RFC 4075).
-
-    @ivar addresses: one or more, the best first.
-    """
-
-    code: ClassVar[int] = OptionCode.SNTP_SERVERS
-    name: ClassVar[str] = "SNTP_SERVERS"
-
-
-@frozen
-class DomainList:
-    """
-    Domains in which to look for a short name (RFC 3646).
-
-    @ivar names: one or more, in the order of the search.
-    """
-
-    code: ClassVar[int] = OptionCode.DOMAIN_LIST
-    names: tuple[DomainName, ...]
-
-    @classmethod
-    def read(cls, data: bytes, start: int, end: int) -> Self:
-        """Read whole names, uncompressed (R-10-01)."""
-        return cls(read_names(data, start, end, "DOMAIN_LIST"))
-
-    def body(self) -> bytes:
-        """Give the names, one after the other."""
-        return b"".join([name.encode() for name in self.names])
-
-
-@frozen
-class AftrName:
-    """
-    The far end of a DS-Lite tunnel (RFC 6334).
-
-    @ivar name: its name.
-    """
-
-    code: ClassVar[int] = OptionCode.AFTR_NAME
-    name: DomainName
-
-    @classmethod
-    def read(cls, data: bytes, start: int, end: int) -> Self:
-        """Read the one name."""
-        first, *others = read_names(data, start, end, "AFTR_NAME")
-        if others:
-            raise WireError("AFTR_NAME", start, excerpt(data, start, end), f"one name wanted, {len(others) + 1} there")
-        return cls(first)
-
-    def body(self) -> bytes:
-        """Give the name."""
-        return self.name.encode()

@@ -1,0 +1,147 @@
+"""
+One line about a message, for people: debug log, demonstration, test failures.
+
+What is shown came from the network, so it is printable, on one line, and bounded (R-18.2.9-11).  Nothing parses it.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+from pdlease.wire.codes import INFINITY, MessageType, StatusCode
+from pdlease.wire.messages import Message
+from pdlease.wire.options import ElapsedTime, Status
+from pdlease.wire.prefixes import IAPD, IAPrefix
+
+LONGEST_LINE = 2000
+"""Characters of a description at most."""
+
+LONGEST_WORDS = 120
+"""Characters of a server's words that a description shows."""
+
+MOST_SHOWN = 8
+"""Associations, prefixes in one of them, and malformed options that a description spells out; the rest is counted."""
+
+
+def describe(message: Message) -> str:
+    """
+    Say in one line what a message is about.
+
+    Type and transaction first, then the server, every association with its prefixes, the status, and whatever else
+    steers the exchange; at most L{LONGEST_LINE} characters.
+    """
+    head = f"{_name(MessageType, message.message_type)} {message.transaction_id:06x}"
+    details = _server(message) + _associations(message) + _steering(message) + _faults(message)
+    line = f"{head}: {'; '.join(details)}" if details else head
+    return line if len(line) <= LONGEST_LINE else line[: LONGEST_LINE - 1] + "…"
+
+
+def _name(numbers: type[IntEnum], number: int) -> str:
+    """
+    Name a number; one that has no name stays a number.
+    """
+    try:
+        return numbers(number).name
+    except ValueError:
+        return str(number)
+
+
+def _server(message: Message) -> list[str]:
+    """
+    Name the server.
+    """
+    server = message.server_id
+    return [] if server is None else [f"server {server}"]
+
+
+def _associations(message: Message) -> list[str]:
+    """
+    Spell out the associations.
+    """
+    associations = message.ia_pds
+    told = [_association(association) for association in associations[:MOST_SHOWN]]
+    return told + _left_out(len(associations), "IA_PD")
+
+
+def _association(association: IAPD) -> str:
+    """
+    Spell out one association.
+    """
+    prefixes = association.prefixes
+    told = [_prefix(prefix) for prefix in prefixes[:MOST_SHOWN]] + _left_out(len(prefixes), "prefixes")
+    told += _status(association.status)
+    head = f"IA_PD {association.iaid} (T1 {_seconds(association.t1)}, T2 {_seconds(association.t2)})"
+    return f"{head} {', '.join(told)}" if told else head
+
+
+def _prefix(prefix: IAPrefix) -> str:
+    """
+    Spell out one prefix.
+    """
+    told = f"{prefix.network} (preferred {_seconds(prefix.preferred)}, valid {_seconds(prefix.valid)}"
+    excluded = prefix.excluded
+    if excluded is not None:
+        told += f", less {excluded}"
+    return ", ".join([told, *_status(prefix.status)]) + ")"
+
+
+def _steering(message: Message) -> list[str]:
+    """
+    Tell what else steers the exchange.
+    """
+    told = _status(message.status)
+    if message.preference:
+        told.append(f"preference {message.preference}")
+    if message.rapid_commit:
+        told.append("rapid commit")
+    elapsed = message.option(ElapsedTime)
+    if elapsed is not None:
+        told.append(f"elapsed {elapsed.hundredths / 100:g} s")
+    if message.reconfigure_accept:
+        told.append("reconfigure accept")
+    if message.reconfigure_message is not None:
+        told.append(f"asks for {_name(MessageType, message.reconfigure_message)}")
+    if message.sol_max_rt is not None:
+        told.append(f"SOL_MAX_RT {message.sol_max_rt} s")
+    if message.inf_max_rt is not None:
+        told.append(f"INF_MAX_RT {message.inf_max_rt} s")
+    return told
+
+
+def _faults(message: Message) -> list[str]:
+    """
+    Tell what could not be read.
+    """
+    malformed = message.malformed
+    told = [f"ignored {option.problem}" for option in malformed[:MOST_SHOWN]]
+    told += _left_out(len(malformed), "malformed options")
+    if message.surplus:
+        told.append(f"{message.surplus} stray bytes at the end")
+    return told
+
+
+def _status(status: Status | None) -> list[str]:
+    """
+    Tell a status, if there is one.
+    """
+    if status is None:
+        return []
+    words = status.text
+    if len(words) > LONGEST_WORDS:
+        words = words[: LONGEST_WORDS - 1] + "…"
+    name = _name(StatusCode, status.status)
+    return [f'status {name} "{words}"' if words else f"status {name}"]
+
+
+def _seconds(seconds: int) -> str:
+    """
+    Tell a span of time.
+    """
+    return "for ever" if seconds == INFINITY else f"{seconds} s"
+
+
+def _left_out(number: int, what: str) -> list[str]:
+    """
+    Tell how many were left out.
+    """
+    return [f"{number - MOST_SHOWN} more {what}"] if number > MOST_SHOWN else []
