@@ -1,0 +1,307 @@
+"""
+The keys of the configuration file: one row for each, with what it means.
+
+L{pdlease.config.toml} reads files by these rows and L{pdlease.config.reference} writes the documentation from them, so
+that neither can know a key that the other does not.  Defaults are those of L{pdlease.config.model}.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from attrs import frozen
+
+from pdlease.config import values
+
+
+@frozen
+class Key:
+    """
+    One key of a table.
+
+    @ivar name: the key.
+    @ivar read: makes the model's value of the file's, or raises C{ValueError} with what was expected.
+    @ivar kind: its type, in words, with its unit where it has one.
+    @ivar example: a value as it is written in a file.
+    @ivar meaning: what it does.
+    @ivar required: whether it must be there.
+    """
+
+    name: str
+    read: Callable[[object], object]
+    kind: str
+    example: str
+    meaning: str
+    required: bool = False
+
+
+DAEMON = (
+    Key(
+        "state",
+        values.absolute_path,
+        "absolute path",
+        '"/var/lib/pdlease"',
+        "Folder in which DUID, IAIDs, leases and the ledger are kept.  It is made if it is not there at the first start.",
+    ),
+    Key(
+        "control",
+        values.socket_path,
+        "absolute path, at most 107 bytes",
+        '"/run/pdlease/control.sock"',
+        "Local socket of the control channel, made with mode 0660.",
+    ),
+    Key(
+        "control_group",
+        values.account,
+        "name of a group",
+        '"pdlease"',
+        "Members of this group, and root, may use the control channel.",
+    ),
+    Key(
+        "privileges",
+        values.provider,
+        "provider, or provider:argument",
+        '"helper"',
+        "What may touch the kernel: ``helper`` (a small process of its own), ``inprocess`` (the daemon itself), "
+        "``dryrun`` (nobody; what would be done is written to the log), or one from a plugin.",
+    ),
+    Key(
+        "store",
+        values.provider,
+        "provider, or provider:argument",
+        '"file"',
+        "Where leases are kept: ``file``, ``memory`` (forgotten when the daemon ends), or one from a plugin.",
+    ),
+    Key("user", values.account, "name of a user", '"pdlease"', "User that the daemon becomes once it has started."),
+    Key(
+        "helper_user",
+        values.account,
+        "name of a user",
+        '"pdlease-helper"',
+        "User that the helper becomes, keeping CAP_NET_ADMIN and CAP_NET_BIND_SERVICE only.",
+    ),
+    Key(
+        "on_stop",
+        values.choice("keep", "remove"),
+        '``"keep"`` or ``"remove"``',
+        '"remove"',
+        "What becomes of addresses and routes when the daemon is stopped.  Kept ones end with their lifetimes.",
+    ),
+    Key(
+        "route_protocol",
+        values.route_protocol,
+        "whole number, 1 to 255, no other program's",
+        "154",
+        "Number that marks our routes and addresses in the kernel.  Numbers that the kernel or a well-known routing "
+        "daemon uses are refused: "
+        + ", ".join(f"{number} ({name})" for number, name in values.KNOWN_PROTOCOLS.items())
+        + ".",
+    ),
+    Key(
+        "sandbox",
+        values.choice("require", "try", "off"),
+        '``"require"``, ``"try"`` or ``"off"``',
+        '"require"',
+        "Whether the daemon shuts itself in: ``require`` refuses to run where the kernel cannot do it, ``try`` warns.",
+    ),
+    Key(
+        "sandbox_action",
+        values.choice("errno", "kill"),
+        '``"errno"`` or ``"kill"``',
+        '"kill"',
+        "What a system call that the sandbox forbids leads to: an error, or the end of the process.",
+    ),
+)
+
+IDENTITY = (
+    Key(
+        "duid",
+        values.duid,
+        "``uuid``, ``llt:LINK``, ``ll:LINK``, ``en:NUMBER:HEX`` or ``raw:HEX``",
+        '"ll:eth0"',
+        "How the DUID comes to be where none is remembered yet: a random UUID, the link-layer address of a link with or "
+        "without the time, an enterprise number with an identifier, or the octets of a whole DUID.",
+    ),
+)
+
+UPLINK = (
+    Key("link", values.link_name, "name of a link", '"eth0.835"', "The link on which prefixes are asked for."),
+    Key(
+        "rapid_commit",
+        values.flag,
+        "true or false",
+        "true",
+        "Whether a server may answer the Solicit with a lease at once.",
+    ),
+    Key(
+        "solicit_delay",
+        values.flag,
+        "true or false",
+        "false",
+        "Whether the first Solicit waits for a random time of 0 to 1 s, counted from process start or link up, as "
+        "RFC 9915 section 18.2.1 wants it.",
+    ),
+    Key(
+        "start",
+        values.choice("link", "ra", "p-flag"),
+        '``"link"``, ``"ra"`` or ``"p-flag"``',
+        '"link"',
+        "What the client waits for: the link being up, a router advertisement with M or O set, or one with a prefix that "
+        "has the P flag.",
+    ),
+    Key(
+        "rate_limit",
+        values.rate_limit,
+        "array of two numbers: messages, seconds",
+        "[20, 20]",
+        "At most so many messages in so many seconds on this uplink (RFC 9915 section 14.1).",
+    ),
+    Key(
+        "reconfigure",
+        values.flag,
+        "true or false",
+        "true",
+        "Whether servers are told that this client accepts Reconfigure messages.",
+    ),
+    Key(
+        "duid",
+        values.optional_duid,
+        "as ``identity.duid``, or empty",
+        '"ll:eth0"',
+        "A DUID for this uplink only; empty for the client's own.",
+    ),
+    Key("profile", values.text, "name of a profile, or empty", '"dhcp6leased"', "Layout of the messages sent."),
+    Key(
+        "vrf",
+        values.optional_link,
+        "name of a link, or empty",
+        '"blue"',
+        "VRF to whose table the routes of this uplink's prefixes belong.",
+    ),
+    Key(
+        "route_table",
+        values.route_table,
+        "whole number, 1 to 4294967295 except 255",
+        "1000",
+        "Routing table for the on-link routes of subnets and the unreachable routes of delegated prefixes; 254 is main.",
+    ),
+    Key(
+        "route_metric",
+        values.whole(1, 0xFFFFFFFF),
+        "whole number, 1 to 4294967295",
+        "4096",
+        "Metric of the unreachable route of a delegated prefix.  On-link routes have metric 256 and win over it.",
+    ),
+)
+
+DELEGATION = (
+    Key(
+        "iaid",
+        values.whole(0, 0xFFFFFFFF),
+        "whole number, 0 to 4294967295",
+        "1",
+        "Number of the identity association.  Without it one is derived from the names of uplink and first downstream "
+        "link, and remembered.  All IAIDs of a file must differ.",
+    ),
+    Key(
+        "hint",
+        values.hint,
+        '``"nibble"``, ``"exact"``, ``"none"`` or a prefix length, 1 to 128 bits',
+        "56",
+        "The prefix length to ask for: the needed length rounded up to a whole nibble (/64, /60, /56 ...), the needed "
+        "length itself, nothing, or this length.",
+    ),
+)
+
+DOWNSTREAM = (
+    Key("link", values.link_name, "name of a link", '"lan2"', "The downstream link.", True),
+    Key("length", values.length, "prefix length, 1 to 128 bits", "60", "Length of its subnet."),
+    Key(
+        "host",
+        values.host_part,
+        "host part of an address",
+        '"::1"',
+        "The router's own address within the subnet.  It must fit behind the length, and only a /127 or /128 may have "
+        "host part zero, which elsewhere is the subnet-router anycast address.",
+    ),
+)
+
+SWITCH = (
+    Key("link", values.link_name, "name of a link", '"br0"', "The bridge, which must exist."),
+    Key(
+        "group",
+        values.group,
+        "number, or name of a group",
+        "7",
+        "Link group for the ports of this switch that have none of their own.",
+    ),
+    Key("vrf", values.optional_link, "name of a link, or empty", '"blue"', "VRF that the bridge is put into."),
+    Key("up", values.flag, "true or false", "false", "Whether the bridge is put up, or down."),
+)
+
+GUEST = (
+    Key(
+        "id",
+        values.whole(1, 0xFFFFFFFF),
+        "whole number, from 1",
+        "1",
+        "Number of the guest, different from all others: its local addresses follow from it, and guests get delegated "
+        "subnets in its order.",
+        True,
+    ),
+)
+
+NIC = (
+    Key("link", values.link_name, "name of a link", '"tap0"', "The NIC's link on this host.", True),
+    Key("switch", values.text, "name of a switch, or empty", '"lab"', "The switch that it becomes a port of."),
+    Key(
+        "group",
+        values.group,
+        "number, or name of a group",
+        "7",
+        "Link group; without one, that of the switch.  A link has one group only.",
+    ),
+    Key("vrf", values.optional_link, "name of a link, or empty", '"blue"', "VRF; without one, that of the switch."),
+    Key("up", values.flag, "true or false", "false", "Whether the link is put up, or down."),
+    Key(
+        "local",
+        values.flag,
+        "true or false",
+        "true",
+        "Whether the link gets the host's side of a /31 and a /96 out of ``[local]``.",
+    ),
+    Key(
+        "delegate",
+        values.text,
+        "name of an uplink, or empty",
+        '"wan"',
+        "Uplink whose first delegation gives this NIC a /64.",
+    ),
+)
+
+LOCAL = (
+    Key(
+        "prefix",
+        values.local_prefix,
+        "IPv4 prefix of length 1 to 16",
+        '"100.64.0.0/10"',
+        "Every guest has a block of 256 addresses of it, at its number, and every NIC a /31 of that.",
+    ),
+    Key(
+        "inet6",
+        values.local_prefix6,
+        "IPv6 prefix of length 1 to 64",
+        '"fd12:3456:789a:bcde::/64"',
+        "Every NIC has a /96 of it.  Without it there are no local IPv6 addresses.",
+    ),
+)
+
+POLICY = (
+    Key(
+        "prefixes",
+        values.prefixes6,
+        "array of IPv6 prefixes",
+        '["2000::/3", "fc00::/7"]',
+        "Addresses and routes outside of these are refused, whoever asks for them.",
+    ),
+)

@@ -1,0 +1,332 @@
+"""
+The configuration file: from TOML to a checked L{Config}, or to everything that is wrong with it.
+
+Which keys there are is L{pdlease.config.schema}, what a single value must look like L{pdlease.config.values}.  What lives
+here is how tables hang together and what values must be to one another: no two delegations with one IAID, no link twice
+under one uplink, a guest's switch that exists (seed-behaviour 2.4, 2.5; D8, D42, D43).
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Mapping
+from ipaddress import IPv6Network
+from typing import Any
+
+from pdlease.config import schema, values
+from pdlease.config.duidform import parse_form
+from pdlease.config.errors import ConfigError, ConfigErrors
+from pdlease.config.model import (
+    NIC,
+    Config,
+    Daemon,
+    Delegation,
+    Guest,
+    IdentitySettings,
+    Local,
+    Policy,
+    Switch,
+    Uplink,
+)
+from pdlease.config.reading import Reading, did_you_mean, joined
+from pdlease.local import OutOfRange, local_addresses
+from pdlease.subnets import DoesNotFit, Downstream, needed_length
+
+__all__ = ["ConfigError", "ConfigErrors", "parse"]
+
+# More than any configuration needs; a larger file is a mistake, such as the wrong path.
+LARGEST = 4 * 1024 * 1024
+
+MOST_DELEGATIONS = 32
+
+# No registry has given an address block this large to anyone, so no server delegates it (D43).
+SHORTEST_NEEDED = 16
+
+# What IPv6 carries everywhere without fragments, less its own header and UDP's (D8).
+LARGEST_SOLICIT = 1280 - 40 - 8
+
+TABLES = ("daemon", "identity", "uplinks", "switches", "guests", "local", "policy", "control")
+
+
+def parse(data: bytes, path: str) -> Config:
+    """
+    Read a configuration.
+
+    @param data: the bytes of the file.
+    @param path: its name, for messages; a name that ends in C{.conf} is refused, since that is the form of
+        dhcp6leased.conf(5).
+    @raise ConfigErrors: with everything that is wrong.
+    """
+    if path.endswith(".conf"):
+        problem = (
+            "the form of dhcp6leased.conf is not yet supported in this version; write TOML, in a file named *.toml"
+        )
+        raise ConfigErrors(path, [ConfigError("", problem)])
+    try:
+        document = _document(data)
+    except ValueError as problem:
+        raise ConfigErrors(path, [ConfigError("", str(problem))]) from None
+    reading = Reading()
+    config = _config(reading, document)
+    if reading.errors:
+        raise ConfigErrors(path, reading.errors)
+    return config
+
+
+def _document(data: bytes) -> dict[str, object]:
+    """The TOML document, or C{ValueError} with a sentence that names the line."""
+    if len(data) > LARGEST:
+        raise ValueError(f"the file is larger than {LARGEST} bytes")
+    try:
+        text = data.decode()
+    except UnicodeDecodeError as problem:
+        line = data.count(b"\n", 0, problem.start) + 1
+        raise ValueError(f"line {line}: not UTF-8 (byte {data[problem.start]:#04x})") from None
+    try:
+        return tomllib.loads(text)
+    except RecursionError:
+        raise ValueError("arrays or tables are nested too deeply") from None
+    except ValueError as problem:
+        reason, found, place = str(problem).rpartition(" (at line ")
+        if not found:
+            raise ValueError(f"not TOML: {problem}") from None
+        line_number, _, column = place.rstrip(")").partition(", column ")
+        raise ValueError(f"line {line_number}: not TOML: {reason} (column {column})") from None
+
+
+def _config(reading: Reading, document: dict[str, object]) -> Config:
+    """The whole configuration; what could not be read is left out, and is an error already."""
+    reading.keys(document, "", (), TABLES)
+    sections: dict[str, Any] = {}
+    for name, rows, model in (
+        ("daemon", schema.DAEMON, Daemon),
+        ("identity", schema.IDENTITY, IdentitySettings),
+        ("local", schema.LOCAL, Local),
+        ("policy", schema.POLICY, Policy),
+    ):
+        if name in document:
+            sections[name] = model(**reading.keys(reading.table(document[name], name), name, rows))
+    names = {name: _names(document, name) for name in ("uplinks", "switches")}
+    guests = tuple(_guests(reading, document.get("guests", {}), names))
+    config = Config(
+        uplinks=tuple(_uplinks(reading, document.get("uplinks", {}), guests, _duid_size(sections.get("identity")))),
+        switches=tuple(_switches(reading, document.get("switches", {}))),
+        guests=guests,
+        **sections,
+    )
+    _local(reading, config)
+    if "control" in document:
+        _control(reading, reading.table(document["control"], "control"))
+    if not any(name in document for name in ("uplinks", "switches", "guests")):
+        reading.wrong("", "nothing to do: expected at least one table [uplinks.NAME], [switches.NAME] or [guests.NAME]")
+    return config
+
+
+def _names(document: Mapping[str, object], table: str) -> tuple[str, ...]:
+    """The names that a table of tables defines, right or wrong, for those who refer to them."""
+    value = document.get(table)
+    return tuple(value) if isinstance(value, dict) else ()
+
+
+def _duid_size(identity: IdentitySettings | None) -> int:
+    """How many octets the client's DUID will have."""
+    return parse_form((identity or IdentitySettings()).duid).size
+
+
+def _link(
+    reading: Reading, path: str, name: str, keys: Mapping[str, object], table: Mapping[str, object]
+) -> str | None:
+    """The link of a table that by default is called as the table; C{None} after an error."""
+    if "link" in table:
+        link = keys.get("link")
+        return link if isinstance(link, str) else None
+    try:
+        return values.link_name(name)
+    except ValueError as problem:
+        reading.wrong(path, f'{problem}; give the link with link = "..."')
+        return None
+
+
+# Uplinks.
+
+
+def _uplinks(reading: Reading, value: object, guests: tuple[Guest, ...], duid_size: int) -> Iterable[Uplink]:
+    """Every table of C{[uplinks]}."""
+    for path, name, table in reading.named(value, "uplinks"):
+        keys = reading.keys(table, path, schema.UPLINK, ("delegations",), dotted=True)
+        link = _link(reading, path, name, keys, table)
+        if link is not None:
+            reading.claim("uplink", link, joined(path, "link"), "this link has an uplink already:")
+        asking = sum(nic.delegate == name for guest in guests for nic in guest.nics)
+        delegations = tuple(_delegations(reading, path, name, table, asking))
+        uplink = Uplink(**{**keys, "name": name, "link": link or "", "delegations": delegations})
+        own = parse_form(uplink.duid).size if uplink.duid else duid_size
+        size = solicit_size(uplink, own)
+        if size > LARGEST_SOLICIT:
+            reading.wrong(
+                joined(path, "delegations"),
+                f"a Solicit for these {len(delegations)} delegations has {size} bytes, and {LARGEST_SOLICIT} fit an "
+                'IPv6 packet of 1280: expected fewer, or hint = "none"',
+            )
+        yield uplink
+
+
+def solicit_size(uplink: Uplink, duid_size: int) -> int:
+    """
+    How many bytes a Solicit of this uplink has at most: header, client id, elapsed time, rapid commit, Reconfigure accept,
+    an option request of sixteen codes, and an IA_PD for each delegation, with its hint (D8).
+    """
+    fixed = 4 + (4 + duid_size) + 6 + 4 + 4 + (4 + 2 * 16)
+    return fixed + sum(16 + (29 if delegation.hint != "none" else 0) for delegation in uplink.delegations)
+
+
+def _delegations(
+    reading: Reading, path: str, uplink: str, table: Mapping[str, object], asking: int
+) -> Iterable[Delegation]:
+    """The delegations of one uplink, the first with the guests that ask it for a /64."""
+    path = joined(path, "delegations")
+    if "delegations" not in table:
+        if not any(isinstance(value, dict) for value in table.values()):
+            reading.wrong(path, f"missing: expected at least one [[{path}]]")
+        return
+    found = 0
+    for index, (inner, value) in enumerate(reading.array(table["delegations"], path, "tables")):
+        found += 1
+        if found == MOST_DELEGATIONS + 1:
+            reading.wrong(path, f"more than {MOST_DELEGATIONS} delegations on one uplink")
+        yield _delegation(reading, inner, uplink, index, reading.table(value, inner), asking if index == 0 else 0)
+    if not found and isinstance(table["delegations"], list):
+        reading.wrong(path, "expected at least one delegation, not an empty array")
+
+
+def _delegation(
+    reading: Reading, path: str, uplink: str, index: int, table: Mapping[str, object], guests: int
+) -> Delegation:
+    """One delegation of an uplink."""
+    keys = reading.keys(table, path, schema.DELEGATION, ("downstreams",))
+    if "iaid" in keys:
+        reading.claim("iaid", keys["iaid"], joined(path, "iaid"), "this IAID is in use already:")
+    downstreams = []
+    inner = joined(path, "downstreams")
+    for entry, value in reading.array(table.get("downstreams", []), inner, "downstreams"):
+        downstream = _downstream(reading, entry, value)
+        if downstream is None:
+            continue
+        downstreams.append(downstream)
+        if downstream.link is not None:
+            reading.claim(
+                f"downstream of {uplink}", downstream.link, entry, f"{downstream.link} is a downstream already:"
+            )
+    first = next((downstream.link for downstream in downstreams if downstream.link is not None), None)
+    try:
+        needed = needed_length(downstreams, guests)
+    except DoesNotFit as problem:
+        reading.wrong(inner, str(problem))
+    else:
+        if needed < SHORTEST_NEEDED:
+            reading.wrong(inner, f"these need a /{needed}, and no server delegates more than a /{SHORTEST_NEEDED}")
+    return Delegation(**{**keys, "key": first or f"#{index}", "downstreams": tuple(downstreams), "guests": guests})
+
+
+def _downstream(reading: Reading, path: str, value: object) -> Downstream | None:
+    """One entry of C{downstreams}: C{"LINK"}, C{"LINK/LENGTH"}, C{"reserve"}, C{"reserve/LENGTH"} or a table."""
+    if isinstance(value, dict):
+        return _downstream_table(reading, path, value)
+    if not isinstance(value, str):
+        reading.wrong(
+            path, f'expected "LINK", "LINK/LENGTH", "reserve" or {{ link = "LINK" }}, not {values.shown(value)}'
+        )
+        return None
+    name, slash, digits = value.partition("/")
+    try:
+        link = values.link_name(name)
+        if slash and not (digits.isascii() and digits.isdigit() and len(digits) <= 3):
+            raise ValueError(f"expected LINK/LENGTH with a prefix length from 1 to 128, not {values.shown(value)}")
+        length = values.length(int(digits)) if slash else 64
+    except ValueError as problem:
+        reading.wrong(path, str(problem))
+        return None
+    return Downstream(link=None if link == "reserve" else link, length=length)
+
+
+def _downstream_table(reading: Reading, path: str, table: Mapping[str, object]) -> Downstream | None:
+    """A downstream that is written as a table."""
+    before = len(reading.errors)
+    downstream = Downstream(**reading.keys(table, path, schema.DOWNSTREAM))
+    if len(reading.errors) > before:
+        return None
+    host, length = downstream.host, downstream.length
+    if host is not None:
+        if host >> (128 - length):
+            reading.wrong(joined(path, "host"), f"the host part does not fit behind a /{length}")
+        elif host == 0 and length < 127:
+            reading.wrong(joined(path, "host"), "host part zero is the subnet-router anycast address")
+    return downstream
+
+
+# Switches and guests.
+
+
+def _switches(reading: Reading, value: object) -> Iterable[Switch]:
+    """Every table of C{[switches]}."""
+    for path, name, table in reading.named(value, "switches"):
+        keys = reading.keys(table, path, schema.SWITCH, dotted=True)
+        link = _link(reading, path, name, keys, table)
+        if link is not None:
+            reading.claim("port or switch", link, joined(path, "link"), "this link is in use already:")
+        yield Switch(**{**keys, "name": name, "link": link or ""})
+
+
+def _guests(reading: Reading, value: object, names: Mapping[str, tuple[str, ...]]) -> Iterable[Guest]:
+    """Every table of C{[guests]}."""
+    for path, name, table in reading.named(value, "guests"):
+        keys = reading.keys(table, path, schema.GUEST, ("nics",), dotted=True)
+        if "id" in keys:
+            reading.claim("guest", keys["id"], joined(path, "id"), "this id has a guest already:")
+        nics = tuple(_nics(reading, joined(path, "nics"), table, names))
+        yield Guest(name=name, id=keys.get("id", 1), nics=nics)
+
+
+def _nics(
+    reading: Reading, path: str, table: Mapping[str, object], names: Mapping[str, tuple[str, ...]]
+) -> Iterable[NIC]:
+    """The NICs of one guest; one that could not be read keeps its place, since indexes count."""
+    if not table.get("nics", []) and "nics" not in table:
+        if not any(isinstance(value, dict) for value in table.values()):
+            reading.wrong(path, f"missing: expected at least one [[{path}]]")
+        return
+    for inner, value in reading.array(table["nics"], path, "tables"):
+        keys = reading.keys(reading.table(value, inner), inner, schema.NIC)
+        if "link" in keys:
+            reading.claim("port or switch", keys["link"], joined(inner, "link"), "this link is in use already:")
+        for key, kind, known in (("switch", "switch", names["switches"]), ("delegate", "uplink", names["uplinks"])):
+            if keys.get(key) and keys[key] not in known:
+                question = did_you_mean(keys[key], known)
+                reading.wrong(joined(inner, key), f"there is no {kind} {values.shown(keys[key])}{question}")
+        yield NIC(**{"link": "", **keys})
+
+
+def _local(reading: Reading, config: Config) -> None:
+    """Every local address exists, and is allowed."""
+    for guest in config.guests:
+        for index, nic in enumerate(guest.nics):
+            if nic.local:
+                try:
+                    local_addresses(config.local.prefix, config.local.inet6, guest.id, index)
+                except OutOfRange as problem:
+                    reading.wrong(f"{joined('guests', guest.name)}.nics[{index}].local", str(problem))
+    inet6 = config.local.inet6
+    if inet6 is not None and not _inside(inet6, config.policy.prefixes):
+        reading.wrong("local.inet6", "outside of every prefix of policy.prefixes, so no address of it would be allowed")
+
+
+def _inside(prefix: IPv6Network, allowed: Iterable[IPv6Network]) -> bool:
+    """Whether a prefix is inside one of C{allowed}."""
+    return any(prefix.subnet_of(outer) for outer in allowed)
+
+
+def _control(reading: Reading, table: Mapping[str, object]) -> None:
+    """Table C{[control]}, of which nothing is supported yet."""
+    reading.keys(table, "control", (), ("remote",))
+    if "remote" in table:
+        reading.wrong("control.remote", "remote control is not yet supported in this version")

@@ -1,0 +1,304 @@
+"""
+Carving: how a delegated prefix is laid out over downstream links and guests.
+
+The plan is dhcp6leased's (seed-behaviour 2.6), in 128-bit arithmetic: blocks stand in file order, each at the first place
+after the one before it that is aligned to its own size.  Here are numbers and prefixes only: how a configuration comes to
+be is L{pdlease.config}, what is made of assignments for the kernel is L{pdlease.wanted}, the addresses of guests that do
+not come out of a delegation are L{pdlease.local}.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from ipaddress import IPv6Address, IPv6Interface, IPv6Network
+
+from attrs import field, frozen
+
+ADDRESS_SPACE = 1 << 128
+
+# What a guest gets: one /64.
+GUEST_LENGTH = 64
+
+
+class DoesNotFit(ValueError):
+    """The blocks of a plan are more than the whole IPv6 address space (D43)."""
+
+
+def block_size(length: int) -> int:
+    """How many addresses a prefix of this length has."""
+    return 1 << (128 - length)
+
+
+@frozen(kw_only=True)
+class Downstream:
+    """
+    One place in the plan of a delegation.
+
+    @ivar link: the link that gets the subnet, or C{None} for a reserve: space that is kept free.
+    @ivar length: prefix length of the subnet, 1 to 128.
+    @ivar host: the host part of the router's own address in the subnet; C{None} for the usual one (L{host_part}).
+    """
+
+    link: str | None = None
+    length: int = 64
+    host: int | None = None
+
+    @property
+    def host_part(self) -> int:
+        """
+        The host part in force: ::1, as the original has it; for a /128 the one address that there is (D49).
+        """
+        if self.host is not None:
+            return self.host
+        return 1 if self.length < 128 else 0
+
+
+@frozen(kw_only=True)
+class GuestShare:
+    """
+    A guest's NIC that wants a /64 of a delegation.
+
+    @ivar guest: name of the guest.
+    @ivar nic: index of the NIC within the guest, from 0.
+    @ivar link: the NIC's link on this host.
+    @ivar number: the /64 it had before, counted from the start of the delegation; C{None} if it never had one.
+    """
+
+    guest: str
+    nic: int
+    link: str
+    number: int | None = None
+
+
+@frozen(kw_only=True)
+class Assignment:
+    """
+    A downstream link and what it gets out of one delegated prefix.
+
+    @ivar link: the link.
+    @ivar subnet: its subnet.
+    @ivar address: the router's own address on it, with the length of the subnet.
+    """
+
+    link: str
+    subnet: IPv6Network
+    address: IPv6Interface
+
+
+@frozen(kw_only=True)
+class GuestAssignment:
+    """
+    A guest's NIC and the /64 that is delegated to it.
+
+    @ivar guest: name of the guest.
+    @ivar nic: index of the NIC.
+    @ivar link: the NIC's link on this host.
+    @ivar subnet: the /64.
+    @ivar number: which /64 of the delegation that is, counted from 0: what is to be remembered.
+    """
+
+    guest: str
+    nic: int
+    link: str
+    subnet: IPv6Network
+    number: int
+
+
+@frozen(kw_only=True)
+class Carving:
+    """
+    How one delegated prefix is used.
+
+    @ivar prefix: the delegated prefix.
+    @ivar assignments: what each downstream link got, in file order.
+    @ivar unassigned: links of downstreams for which there was no room, in file order (WPD-3).
+    @ivar reserves: the subnets that are kept free by configuration.
+    @ivar guests: what each guest NIC got, in the order in which they were given.
+    @ivar guests_without: the guest NICs for which there was no room.
+    @ivar excluded: what the delegating router keeps for the uplink (RFC 6603), or C{None}.
+    """
+
+    prefix: IPv6Network
+    assignments: tuple[Assignment, ...] = ()
+    unassigned: tuple[str, ...] = ()
+    reserves: tuple[IPv6Network, ...] = ()
+    guests: tuple[GuestAssignment, ...] = ()
+    guests_without: tuple[GuestShare, ...] = ()
+    excluded: IPv6Network | None = field(default=None)
+
+
+def _place(end: int, size: int) -> int:
+    """The first offset at or after C{end} that is a multiple of C{size}, a power of two."""
+    return (end + size - 1) & ~(size - 1)
+
+
+def offsets(downstreams: Iterable[Downstream]) -> tuple[int, ...]:
+    """
+    Where each block starts, counted in addresses from the start of the delegated prefix (seed-behaviour 2.6).
+
+    Numbers may go beyond the address space where the lengths are absurd; L{needed_length} says so.
+    """
+    result = []
+    end = 0
+    for downstream in downstreams:
+        size = block_size(downstream.length)
+        start = _place(end, size)
+        result.append(start)
+        end = start + size
+    return tuple(result)
+
+
+def needed_length(downstreams: Sequence[Downstream], guests: int = 0) -> int:
+    """
+    The longest prefix length that has room for all of these downstreams and this many guests' /64s.
+
+    With nothing to place it is 64, since a server delegates no less.
+
+    @raise DoesNotFit: when they are more than the address space.
+    """
+    blocks = [
+        (start, start + block_size(downstream.length))
+        for start, downstream in zip(offsets(downstreams), downstreams, strict=True)
+    ]
+    end = blocks[-1][1] if blocks else 0
+    for _ in range(guests):
+        start = _lowest_free(blocks, block_size(GUEST_LENGTH))
+        blocks.append((start, start + block_size(GUEST_LENGTH)))
+        end = max(end, blocks[-1][1])
+    if end > ADDRESS_SPACE:
+        raise DoesNotFit("the subnets together are larger than the IPv6 address space")
+    if end == 0:
+        return 64
+    return 128 - (end - 1).bit_length()
+
+
+def requested_length(hint: str | int, needed: int) -> int | None:
+    """
+    The prefix length to ask servers for.
+
+    @param hint: C{"nibble"}: the needed length rounded up to a whole nibble (RFC 7084 WPD-2, so /64, /60, /56 ...);
+        C{"exact"}: the needed length; C{"none"}: no hint; a number: that length.
+    @param needed: as by L{needed_length}.
+    @return: the length, or C{None} for no hint.
+    """
+    if isinstance(hint, int):
+        return hint
+    return {"nibble": needed - needed % 4, "exact": needed, "none": None}[hint]
+
+
+def _lowest_free(blocks: Iterable[tuple[int, int]], size: int) -> int:
+    """The lowest offset of a multiple of C{size} at which C{size} addresses touch none of C{blocks}."""
+    candidate = 0
+    for start, end in sorted(blocks):
+        if end <= candidate:
+            continue
+        if start >= candidate + size:
+            break
+        candidate = _place(end, size)
+    return candidate
+
+
+def _meets(block: tuple[int, int], blocks: Iterable[tuple[int, int]]) -> bool:
+    """Whether a block has an address in common with one of C{blocks}."""
+    return any(block[0] < end and start < block[1] for start, end in blocks)
+
+
+def carve(
+    prefix: IPv6Network,
+    downstreams: Sequence[Downstream],
+    *,
+    excluded: IPv6Network | None = None,
+    guests: Sequence[GuestShare] = (),
+) -> Carving:
+    """
+    Lay out one delegated prefix.
+
+    Downstreams are served in file order while there is room; the others are named (WPD-3), and so is every one after
+    the first that found none, so that a subnet never depends on who else was served.  The excluded part is never
+    assigned (RFC 6603 section 4.1): a downstream that would meet it moves behind it, a reserve may lie over it, as both
+    are space that is kept free.  Then each guest takes the /64 that it had, if that is still free, and those without
+    one the lowest free /64 in the order given.
+
+    @param excluded: the part of C{prefix} that belongs to the uplink; ignored where it is not inside.
+    """
+    base = int(prefix.network_address)
+    room = prefix.num_addresses
+    if excluded is not None and not excluded.subnet_of(prefix):
+        excluded = None
+    barred = []
+    if excluded is not None:
+        start = int(excluded.network_address) - base
+        barred.append((start, start + excluded.num_addresses))
+
+    taken = list(barred)
+    assignments: list[Assignment] = []
+    unassigned: list[str] = []
+    reserves: list[IPv6Network] = []
+    end = 0
+    for downstream in downstreams:
+        size = block_size(downstream.length)
+        start = _place(end, size)
+        if downstream.link is not None and _meets((start, start + size), barred):
+            start = _place(barred[0][1], size)
+        end = start + size
+        if end > room:
+            if downstream.link is not None:
+                unassigned.append(downstream.link)
+            continue
+        taken.append((start, end))
+        subnet = IPv6Network((base + start, downstream.length))
+        if downstream.link is None:
+            reserves.append(subnet)
+        else:
+            address = IPv6Interface((base + start + downstream.host_part, downstream.length))
+            assignments.append(Assignment(link=downstream.link, subnet=subnet, address=address))
+
+    served, without = _guests(prefix, guests, taken)
+    return Carving(
+        prefix=prefix,
+        assignments=tuple(assignments),
+        unassigned=tuple(unassigned),
+        reserves=tuple(reserves),
+        guests=served,
+        guests_without=without,
+        excluded=excluded,
+    )
+
+
+def _guests(
+    prefix: IPv6Network, guests: Sequence[GuestShare], taken: list[tuple[int, int]]
+) -> tuple[tuple[GuestAssignment, ...], tuple[GuestShare, ...]]:
+    """Give each guest a /64: remembered ones first, so that no newcomer takes a place that somebody has."""
+    size = block_size(GUEST_LENGTH)
+    room = prefix.num_addresses
+    blocks = list(taken)
+    chosen: dict[int, int] = {}
+    for index, share in enumerate(guests):
+        if share.number is None or share.number < 0:
+            continue
+        block = (share.number * size, (share.number + 1) * size)
+        if block[1] <= room and not _meets(block, blocks):
+            chosen[index] = share.number
+            blocks.append(block)
+    served = []
+    without = []
+    for index, share in enumerate(guests):
+        if index not in chosen:
+            start = _lowest_free(blocks, size)
+            if start + size > room:
+                without.append(share)
+                continue
+            chosen[index] = start // size
+            blocks.append((start, start + size))
+        number = chosen[index]
+        address = IPv6Address(int(prefix.network_address) + number * size)
+        served.append(
+            GuestAssignment(
+                guest=share.guest,
+                nic=share.nic,
+                link=share.link,
+                subnet=IPv6Network((address, GUEST_LENGTH)),
+                number=number,
+            )
+        )
+    return tuple(served), tuple(without)
