@@ -1,0 +1,97 @@
+"""
+Users and folders that the daemon needs: found, made and handed over while it is still root.
+
+How a process becomes another user is L{pdlease.sandbox.users}; what is written into the folders, L{pdlease.stores} and
+L{pdlease.ledger}.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import stat
+
+from attrs import frozen
+
+
+class CannotStart(Exception):
+    """The daemon cannot start; the text is one sentence for the operator."""
+
+
+@frozen
+class Account:
+    """A user and its primary group, as numbers."""
+
+    uid: int
+    gid: int
+
+
+def account(name: str) -> Account | None:
+    """
+    The account that things are handed to; C{None} where the process is not root and nothing can be handed over.
+
+    @raise CannotStart: when there is no such user.
+    """
+    if os.geteuid() != 0:
+        return None
+    try:
+        entry = pwd.getpwnam(name)
+    except KeyError:
+        raise CannotStart(
+            f"there is no user {name}; make it (useradd --system {name}) or set `user` and `helper_user` in [daemon]"
+        ) from None
+    return Account(entry.pw_uid, entry.pw_gid)
+
+
+def make_folder(path: str, mode: int, owner: Account | None) -> None:
+    """
+    Make a folder where it is missing, with what is above it, and hand it to its owner; one that is there stays.
+
+    @param mode: permission bits of a folder that is made.
+    @raise CannotStart: when it cannot be made or is no folder.
+    """
+    try:
+        if os.path.isdir(path):
+            return
+        os.makedirs(os.path.dirname(path), 0o755, exist_ok=True)
+        os.mkdir(path, mode)
+        if owner is not None:
+            give(path, owner)
+    except OSError as problem:
+        raise CannotStart(f"{path}: {problem.strerror}") from None
+
+
+def hand_over(folder: str, owner: Account | None) -> None:
+    """
+    Give a folder and the plain files in it to an account; links are not followed.
+
+    @raise CannotStart: when the folder is not to be had.
+    """
+    if owner is None:
+        return
+    try:
+        with os.scandir(folder) as entries:
+            paths = [entry.path for entry in entries if entry.is_file(follow_symlinks=False)]
+        for path in (folder, *paths):
+            give(path, owner)
+    except OSError as problem:
+        raise CannotStart(f"{folder}: {problem.strerror}") from None
+
+
+def give(path: str, owner: Account) -> None:
+    """
+    Make a path belong to an account; what cannot be given in a user namespace without that account stays ours.
+
+    @raise OSError: when the kernel refuses for another reason.
+    """
+    status = os.lstat(path)
+    if stat.S_ISLNK(status.st_mode) or (status.st_uid, status.st_gid) == (owner.uid, owner.gid):
+        return
+    try:
+        os.chown(path, owner.uid, owner.gid, follow_symlinks=False)
+    except OSError as problem:
+        from errno import EINVAL, EPERM
+
+        # EINVAL: a user namespace does not know the number; EPERM: it knows but may not give
+        if problem.errno not in (EINVAL, EPERM):
+            raise

@@ -1,0 +1,216 @@
+"""
+All uplinks together, and the kernel that they share.
+
+A lease that changed becomes wants (L{pdlease.wanted}) and goes to the applier; a link that changed is shown to the
+uplink on it and to the applier.  Here a configuration is put in place, and replaced.  How the process starts, what it
+gives up and what it listens on is L{pdlease.service}; what operators are answered is L{pdlease.desk}.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+
+from attrs import frozen
+from twisted.internet.defer import DeferredList
+from twisted.internet.interfaces import IReactorFDSet, IReactorTime
+from twisted.logger import Logger
+
+from pdlease.applier import Applier
+from pdlease.client.settings import Chance, IAWish, Settings
+from pdlease.config import model
+from pdlease.config.compare import changed_uplinks
+from pdlease.identity import Identity, with_iaids
+from pdlease.interfaces import ILeaseStore, IPrivilege
+from pdlease.kernel import KernelTable
+from pdlease.lease import UplinkRecord
+from pdlease.uplink import Surroundings, Uplink
+from pdlease.wanted import Share, share
+from pdlease.wire.duid import DUID
+
+IAIDs = Mapping[tuple[str, str], int]
+"""The IAID of every delegation by (uplink name, delegation key)."""
+
+
+@frozen(kw_only=True)
+class Change:
+    """
+    What another configuration did.
+
+    @ivar added: names of uplinks that are new.
+    @ivar removed: names of uplinks that are gone; what they held is taken from the kernel.
+    @ivar replaced: names of uplinks that were stopped and begun anew with their lease.
+    @ivar kept: names of uplinks that nothing happened to.
+    """
+
+    added: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    replaced: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
+
+
+def numbered(identity: Identity, config: model.Config) -> tuple[Identity, IAIDs]:
+    """Give every delegation of a configuration its IAID (L{with_iaids})."""
+    return with_iaids(
+        identity,
+        ((uplink.name, entry.key, entry.iaid) for uplink in config.uplinks for entry in uplink.delegations),
+    )
+
+
+def settings_of(uplink: model.Uplink, duid: DUID, iaids: IAIDs, record: UplinkRecord | None) -> Settings:
+    """What the session of an uplink is told."""
+    return Settings(
+        uplink=uplink.name,
+        duid=duid,
+        wishes=tuple(
+            IAWish(iaid=iaids[uplink.name, entry.key], hint_length=entry.requested_length)
+            for entry in uplink.delegations
+        ),
+        rapid_commit=uplink.rapid_commit,
+        solicit_delay=uplink.solicit_delay,
+        reconfigure=uplink.reconfigure,
+        rate_limit=uplink.rate_limit,
+        sol_max_rt=record.sol_max_rt if record is not None else None,
+        inf_max_rt=record.inf_max_rt if record is not None else None,
+    )
+
+
+@frozen(kw_only=True)
+class Means:
+    """
+    What the router works with.
+
+    @ivar clock: the boot-time clock.
+    @ivar reactor: where descriptors are read.
+    @ivar privilege: opens client sockets.
+    @ivar store: keeps leases.
+    @ivar table: the kernel's links, addresses and routes.
+    @ivar applier: brings the kernel to what is wanted.
+    @ivar chance: randomness for the sessions.
+    @ivar port_holder: who holds UDP port 546, in words, or the empty string.
+    @ivar told: called with the name of an uplink, of an event, and its fields.
+    """
+
+    clock: IReactorTime
+    reactor: IReactorFDSet
+    privilege: IPrivilege
+    store: ILeaseStore
+    table: KernelTable
+    applier: Applier
+    chance: Chance
+    port_holder: Callable[[], str]
+    told: Callable[[str, str, dict[str, Any]], None]
+
+
+class Router:
+    """
+    @ivar config: the configuration that is in place.
+    @ivar uplinks: by name.
+    @ivar shares: what became of each uplink's lease: carvings and wants, by name.
+    """
+
+    log = Logger()
+
+    def __init__(self, means: Means, config: model.Config, duid_of: Callable[[model.Uplink], DUID]) -> None:
+        self.config = config
+        self.uplinks: dict[str, Uplink] = {}
+        self.shares: dict[str, Share] = {}
+        self.iaids: IAIDs = {}
+        self._means = means
+        self._duid_of = duid_of
+        self._reading = False
+        self._around = Surroundings(
+            clock=means.clock,
+            reactor=means.reactor,
+            privilege=means.privilege,
+            store=means.store,
+            table=means.table,
+            leased=self.leased,
+            told=lambda uplink, event, fields: means.told(uplink.name, event, fields),
+            port_holder=means.port_holder,
+        )
+
+    def begin(self, iaids: IAIDs, records: Mapping[str, UplinkRecord]) -> None:
+        """Put the configuration in place, with the leases that are remembered."""
+        self.iaids = iaids
+        for uplink in self.config.uplinks:
+            self._add(uplink, records.get(uplink.name))
+        self._means.applier.keep_only({uplink.name for uplink in self.config.uplinks})
+        self.links_changed(None)
+
+    async def attempted(self) -> None:
+        """Done when every uplink has sent its first message or cannot send yet."""
+        await DeferredList([uplink.attempted() for uplink in self.uplinks.values()])
+
+    def read(self) -> None:
+        """Begin to read datagrams: the sandbox is closed."""
+        self._reading = True
+        for uplink in self.uplinks.values():
+            uplink.read()
+
+    def links_changed(self, links: Collection[str] | None) -> None:
+        """
+        The kernel said something new.
+
+        @param links: names of the links that it was about; C{None} for any.
+        """
+        for uplink in tuple(self.uplinks.values()):
+            if links is None or uplink.link_name in links:
+                uplink.link_changed()
+        self._means.applier.kernel_changed()
+
+    def leased(self, uplink: Uplink) -> None:
+        """An uplink's lease changed, or is known to be none: the kernel is brought to it at once."""
+        configured = self.config.uplink(uplink.name)
+        if configured is None or self.uplinks.get(uplink.name) is not uplink:
+            return
+        iaids = {entry.key: self.iaids[uplink.name, entry.key] for entry in configured.delegations}
+        outcome = share(configured, uplink.lease, iaids, self._means.clock.seconds())
+        self.shares[uplink.name] = outcome
+        self._means.applier.want(uplink.name, outcome.wanted)
+
+    def replace(self, config: model.Config, iaids: IAIDs) -> Change:
+        """
+        Put another configuration in place; an uplink that did not change keeps session, socket and timers (D37-D40).
+        """
+        difference = changed_uplinks(self.config, config)
+        replaced = {name: self.uplinks[name].record for name in difference.changed}
+        for name in (*difference.removed, *difference.changed):
+            self.uplinks.pop(name).stop()
+        for name in difference.removed:
+            self.shares.pop(name, None)
+            self._means.store.forget_uplink(name).addErrback(
+                lambda failure: self.log.error("{problem}", problem=failure.getErrorMessage())
+            )
+        self.config, self.iaids = config, iaids
+        for uplink in config.uplinks:
+            if uplink.name not in self.uplinks:
+                self._add(uplink, replaced.get(uplink.name))
+        self._means.applier.keep_only({uplink.name for uplink in config.uplinks})
+        for name in (*difference.added, *difference.changed):
+            self.uplinks[name].link_changed()
+        return Change(
+            added=difference.added, removed=difference.removed, replaced=difference.changed, kept=difference.unchanged
+        )
+
+    def resumed(self) -> None:
+        """The machine slept: overdue work runs at once, and the kernel is told the lifetimes anew (design 13)."""
+        for uplink in tuple(self.uplinks.values()):
+            uplink.resumed()
+        self._means.applier.resumed()
+
+    def stop(self) -> None:
+        """Stop every session; the kernel and the servers are left as they are."""
+        for uplink in self.uplinks.values():
+            uplink.stop()
+        self._means.applier.stop()
+
+    def _add(self, configured: model.Uplink, record: UplinkRecord | None) -> None:
+        settings = settings_of(configured, self._duid_of(configured), self.iaids, record)
+        uplink = Uplink(configured.link, settings, self._means.chance, record, self._around)
+        self.uplinks[configured.name] = uplink
+        # What is left of an earlier run stays until it is known what is held: an untrusted lease is asked for first.
+        if record is None or record.trusted:
+            self.leased(uplink)
+        if self._reading:
+            uplink.read()

@@ -1,0 +1,74 @@
+"""
+What C{twistd pdlease} takes on its command line, and the service it makes.
+
+The service itself is L{pdlease.service}; what the configuration may say is L{pdlease.config}.  Importing this module
+must stay cheap: C{twistd --help} does it too.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from twisted.application.service import IService
+from twisted.python import usage
+
+from pdlease.config.model import Config
+from pdlease.config.toml import ConfigErrors, parse
+
+DEFAULT_PATH = "/etc/pdlease/pdlease.toml"
+
+
+class Options(usage.Options):  # type: ignore[misc]
+    """
+    Options of C{twistd pdlease}.
+
+    @ivar config: the configuration, checked.
+    @ivar source: the bytes it was read from.
+    """
+
+    synopsis = "[--config FILE]"
+    optParameters = [["config", "c", DEFAULT_PATH, "The configuration file; pdlease.toml(5) tells what it may say."]]
+    longdesc = "A DHCPv6 prefix-delegation client: asks for prefixes on uplinks and puts them on downstream links."
+
+    config: Config
+    source: bytes
+
+    def postOptions(self) -> None:
+        """
+        Read and check the configuration.
+
+        @raise SystemExit: with status 2 and every error on standard error; nothing has been touched then.
+        """
+        path = os.path.abspath(self["config"])
+        if self.parent is not None and (self.parent.get("uid") is not None or self.parent.get("gid") is not None):
+            wrong(
+                "--uid and --gid of twistd are not for pdlease: it must start as root; set `user` in the configuration"
+            )
+        try:
+            with open(path, "rb") as file:
+                self.source = file.read()
+        except OSError as problem:
+            wrong(f"{path}: {problem.strerror}")
+        try:
+            self.config = parse(self.source, path)
+        except ConfigErrors as problems:
+            wrong(str(problems))
+        self["config"] = path
+
+
+def wrong(sentence: str) -> None:
+    """
+    The configuration cannot be used.
+
+    @raise SystemExit: always, with status 2.
+    """
+    print(sentence, file=sys.stderr)
+    raise SystemExit(2)
+
+
+def makeService(options: Options) -> IService:
+    """Make the daemon of a checked configuration; nothing is started yet."""
+    from pdlease.service import Daemon
+
+    return Daemon(options.config, options["config"], options.source)

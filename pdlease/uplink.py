@@ -1,0 +1,373 @@
+"""
+One upstream link: the hall where session, timer, socket, link state and store meet.
+
+Here alone a session changes: something happens, L{pdlease.client.session.step} is asked, its effects are carried out in
+order.  What the lease means for the kernel is not decided here: the lease is handed to C{leased}, and
+L{pdlease.service} makes wants of it (L{pdlease.wanted}).  Nothing here knows other uplinks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from errno import EADDRINUSE
+from socket import socket
+from typing import Any
+
+from attrs import frozen
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall, IReactorFDSet, IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from pdlease.client.occurrences import (
+    Arrived,
+    Ask,
+    Discarded,
+    Due,
+    Effect,
+    LeaseChanged,
+    LinkDown,
+    LinkUp,
+    Moved,
+    Occurrence,
+    Released,
+    Remembered,
+    Request,
+    Send,
+)
+from pdlease.client.session import Session, step
+from pdlease.client.settings import Chance, Settings
+from pdlease.client.states import State
+from pdlease.interfaces import ILeaseStore, IPrivilege
+from pdlease.keeping import Keeper
+from pdlease.kernel import KernelTable, Link
+from pdlease.lease import Lease, UplinkRecord
+from pdlease.operations import PrivilegeError
+from pdlease.udp import ClientPort
+from pdlease.wire.describe import describe
+from pdlease.wire.messages import decode, encode
+from pdlease.wire.reader import WireError
+
+SOCKET_RETRY = (1.0, 60.0)
+"""First and longest wait (seconds) before the client socket is asked for again after a refusal."""
+
+
+@frozen(kw_only=True)
+class Surroundings:
+    """
+    What every uplink is given of the house.
+
+    @ivar clock: the boot-time clock.
+    @ivar reactor: where descriptors are read.
+    @ivar privilege: opens client sockets.
+    @ivar store: keeps leases.
+    @ivar table: the kernel's links and addresses.
+    @ivar leased: called with an uplink whenever its lease changed, before anything is sent or written.
+    @ivar told: called with an uplink, the name of an event, and its fields.
+    @ivar port_holder: who holds UDP port 546, in words, or the empty string.
+    """
+
+    clock: IReactorTime
+    reactor: IReactorFDSet
+    privilege: IPrivilege
+    store: ILeaseStore
+    table: KernelTable
+    leased: Callable[[Uplink], None]
+    told: Callable[[Uplink, str, dict[str, Any]], None]
+    port_holder: Callable[[], str]
+
+
+class Uplink:
+    """
+    One upstream link and the session on it.
+
+    @ivar name: as in the configuration.
+    @ivar link_name: what the kernel calls the link.
+    @ivar session: the one thing that changes.
+    @ivar waits_for: why nothing can be sent at present, in words, or the empty string.
+    """
+
+    log = Logger()
+
+    def __init__(
+        self, link_name: str, settings: Settings, chance: Chance, record: UplinkRecord | None, around: Surroundings
+    ):
+        self.name = settings.uplink
+        self.link_name = link_name
+        self.session = Session.begin(
+            settings, chance, record.lease if record else None, suspect=bool(record and not record.trusted)
+        )
+        self.waits_for = f"link {link_name} to appear"
+        self.port: ClientPort | None = None
+        self.sent: dict[str, int] = {}
+        self._around = around
+        self._port_problem = ""
+        self._index: int | None = None
+        self._was_index: int | None = None
+        self._ready = False
+        self._reading = False
+        self._opening = False
+        self._socket_wait = SOCKET_RETRY[0]
+        self._timer: IDelayedCall | None = None
+        self._socket_timer: IDelayedCall | None = None
+        self.keeper = Keeper(
+            self.name,
+            around.store,
+            around.clock,
+            lambda: self.record,
+            record,
+            lambda problem: self._tell("store", problem=problem),
+        )
+        self._stopped = False
+        self._attempt_waiters: list[Deferred[None]] = []
+        self._release_waiters: list[Deferred[None]] = []
+
+    # What the service calls.
+
+    @property
+    def lease(self) -> Lease:
+        """What the session holds now."""
+        return self.session.lease
+
+    def read(self) -> None:
+        """Begin to read datagrams: the sandbox is closed (design 6)."""
+        self._reading = True
+        if self.port is not None:
+            self.port.startReading()
+
+    def link_changed(self) -> None:
+        """Judge the link again: is it there, has it carrier and a link-local address that can be used (R-5-04)?"""
+        if self._stopped:
+            return
+        link = self._around.table.link_named(self.link_name)
+        if link is None or link.index != self._index:
+            self._change_index(link)
+        waits_for = self._what_is_missing(link) or self._port_problem
+        if waits_for != self.waits_for:
+            self.waits_for = waits_for
+            self._tell("link", waits_for=waits_for)
+        if self.port is None and link is not None and not self._opening and self._socket_timer is None:
+            self._open(link)
+        ready = not waits_for and self.port is not None
+        if ready and not self._ready:
+            self._ready = True
+            moved = self._was_index is not None and self._was_index != self._index
+            self._was_index = self._index
+            self._happen(LinkUp(new_link=moved))
+        elif self._ready and not ready:
+            self._ready = False
+            self._happen(LinkDown())
+
+    def attempted(self) -> Deferred[None]:
+        """Fires as soon as no socket is being opened: the first message has been sent, or cannot be sent yet."""
+        waiter: Deferred[None] = Deferred()
+        self._attempt_waiters.append(waiter)
+        self._tell_attempted()
+        return waiter
+
+    def ask(self, request: Request) -> None:
+        """Do what the operator asks for."""
+        self._happen(Ask(request))
+
+    def release(self) -> Deferred[None]:
+        """Give everything back (L{Request.RELEASE}); fires when that is over."""
+        waiter: Deferred[None] = Deferred()
+        self._release_waiters.append(waiter)
+        self.ask(Request.RELEASE)
+        return waiter
+
+    def resumed(self) -> None:
+        """The machine slept: overdue work runs at once."""
+        self._happen(Due())
+
+    def stop(self) -> None:
+        """Come to an end; leases stay where they are (design 19: never release by default)."""
+        self._stopped = True
+        for timer in (self._timer, self._socket_timer):
+            if timer is not None and timer.active():
+                timer.cancel()
+        self.keeper.stop()
+        self._close()
+        self._tell_attempted()
+        while self._release_waiters:
+            self._release_waiters.pop().callback(None)
+
+    # The session.
+
+    def datagram_received(self, data: bytes, source: str) -> None:
+        """A datagram for this uplink has come in; a malformed one is counted and dropped."""
+        try:
+            message = decode(data)
+        except WireError as problem:
+            self.discarded("malformed", source, str(problem))
+            return
+        self.log.debug("{uplink}: from {source}: {message}", uplink=self.name, source=source, message=describe(message))
+        self._tell("received", message=describe(message), source=source)
+        self._happen(Arrived(message, source, data))
+
+    def discarded(self, reason: str, source: str, detail: str) -> None:
+        """A datagram was dropped before the session saw it; count and show why."""
+        self.sent[f"discarded_{reason}"] = self.sent.get(f"discarded_{reason}", 0) + 1
+        self._tell("discarded", reason=reason, source=source, detail=detail)
+
+    def _happen(self, occurrence: Occurrence) -> None:
+        """Let the session take one step, carry out its effects in order, and set the timer anew."""
+        if self._stopped:
+            return
+        self.session, effects = step(self.session, occurrence, self._around.clock.seconds())
+        for effect in effects:
+            self._carry_out(effect)
+        self._set_timer()
+
+    def _carry_out(self, effect: Effect) -> None:
+        if isinstance(effect, Send):
+            self._send(effect)
+        elif isinstance(effect, LeaseChanged):
+            self._around.leased(self)
+            self.keeper.keep()
+            self._tell(
+                "lease", change=effect.change.name.lower(), prefixes=[str(p.prefix) for p in effect.lease.prefixes]
+            )
+        elif isinstance(effect, Moved):
+            self._moved(effect)
+        elif isinstance(effect, Discarded):
+            fields = {"source": effect.source, "detail": effect.detail}
+            self.log.debug(
+                "{uplink}: from {source} dropped: {why} {detail}", uplink=self.name, why=effect.reason.value, **fields
+            )
+            self._tell("discarded", reason=effect.reason.name.lower(), **fields)
+        elif isinstance(effect, Remembered):
+            self.keeper.keep()
+        elif isinstance(effect, Released):
+            self._tell("released")
+            while self._release_waiters:
+                self._release_waiters.pop().callback(None)
+
+    def _moved(self, effect: Moved) -> None:
+        old, new = effect.old.name.lower(), effect.new.name.lower()
+        sentence = effect.reason.sentence(effect.detail)
+        self.log.info("{uplink}: {old} -> {new}: {sentence}", uplink=self.name, old=old, new=new, sentence=sentence)
+        if effect.new is State.SOLICITING:
+            # nothing is held that could still be confirmed: what an earlier run left behind goes
+            self._around.leased(self)
+        self._tell("state", old=old, new=new, reason=effect.reason.name.lower(), text=sentence)
+
+    def _send(self, effect: Send) -> None:
+        """A message that cannot be sent is a lost packet; the session's schedule stands (R-D-04)."""
+        text = describe(effect.message)
+        problem = self.port.send(encode(effect.message)) if self.port is not None else "no socket"
+        if problem:
+            self.sent["send_failed"] = self.sent.get("send_failed", 0) + 1
+            self.log.warn("{uplink}: {message} not sent: {problem}", uplink=self.name, message=text, problem=problem)
+        else:
+            self.log.debug("{uplink}: sent {message}", uplink=self.name, message=text)
+        self._tell("sent", message=text, problem=str(problem) if problem else None)
+
+    def _set_timer(self) -> None:
+        due = self.session.due
+        if self._timer is not None and self._timer.active():
+            if due is not None and self._timer.getTime() == due:
+                return
+            self._timer.cancel()
+        self._timer = None
+        if due is not None and not self._stopped:
+            self._timer = self._around.clock.callLater(max(0.0, due - self._around.clock.seconds()), self._due)
+
+    def _due(self) -> None:
+        self._timer = None
+        self._happen(Due())
+
+    def _tell(self, event: str, **fields: Any) -> None:
+        self._around.told(self, event, fields)
+
+    # The link and the socket.
+
+    def _what_is_missing(self, link: Link | None) -> str:
+        """Why nothing can be sent on the link now, or the empty string."""
+        if link is None:
+            return f"link {self.link_name} to appear"
+        if not link.is_up:
+            return f"link {self.link_name} to be set up"
+        if not link.has_carrier:
+            return f"carrier on {self.link_name}"
+        own = [a for (index, ip), a in self._around.table.addresses.items() if index == link.index and ip.is_link_local]
+        if any(not address.tentative and not address.duplicate for address in own):
+            return ""
+        if any(address.duplicate for address in own):
+            return f"a link-local address on {self.link_name} that no other host has"
+        if own:
+            return f"duplicate address detection on {self.link_name}"
+        return f"a link-local address on {self.link_name}"
+
+    def _change_index(self, link: Link | None) -> None:
+        """The link is gone or another one has its name: the old socket refers to the old index (design 16)."""
+        self._close()
+        self._port_problem = ""
+        self._socket_wait = SOCKET_RETRY[0]
+        self._index = link.index if link is not None else None
+        if self._ready:
+            self._ready = False
+            self._happen(LinkDown())
+
+    def _open(self, link: Link) -> None:
+        self._opening = True
+        opened = self._around.privilege.open_client_socket(self.link_name, link.index)
+        opened.addCallbacks(self._opened, self._not_opened, callbackArgs=(link.index,), errbackArgs=(link.index,))
+        opened.addErrback(lambda failure: self.log.failure("{uplink}: opening the socket", failure, uplink=self.name))
+
+    def _opened(self, client_socket: socket, index: int) -> None:
+        self._opening = False
+        if self._stopped or index != self._index:
+            client_socket.close()
+        else:
+            self._socket_wait = SOCKET_RETRY[0]
+            self._port_problem = ""
+            self.port = ClientPort(self._around.reactor, client_socket, index, self.datagram_received, self.discarded)
+            if self._reading:
+                self.port.startReading()
+        self.link_changed()
+        self._tell_attempted()
+
+    def _not_opened(self, failure: Failure, index: int) -> None:
+        failure.trap(PrivilegeError)
+        self._opening = False
+        problem = failure.value
+        if self._stopped or index != self._index:
+            self.link_changed()
+            return
+        self._port_problem = f"a socket ({problem.operation}: {problem.reason})"
+        if problem.errno == EADDRINUSE:
+            holder = self._around.port_holder()
+            self._port_problem = f"UDP port 546 on {self.link_name}, held by {holder or 'another DHCPv6 client'}"
+        self.waits_for = self._port_problem
+        self.log.warn(
+            "{uplink}: waiting for {what}; trying again in {wait:.0f} s",
+            uplink=self.name,
+            what=self.waits_for,
+            wait=self._socket_wait,
+        )
+        self._tell("link", waits_for=self.waits_for)
+        self._tell_attempted()
+        self._socket_timer = self._around.clock.callLater(self._socket_wait, self._open_again)
+        self._socket_wait = min(2 * self._socket_wait, SOCKET_RETRY[1])
+
+    def _tell_attempted(self) -> None:
+        while self._attempt_waiters and not self._opening:
+            self._attempt_waiters.pop().callback(None)
+
+    def _open_again(self) -> None:
+        self._socket_timer = None
+        self.link_changed()
+
+    def _close(self) -> None:
+        if self._socket_timer is not None and self._socket_timer.active():
+            self._socket_timer.cancel()
+        self._socket_timer = None
+        if self.port is not None:
+            self.port.stop()
+            self.port = None
+
+    @property
+    def record(self) -> UplinkRecord:
+        """What is to be remembered of this uplink."""
+        return UplinkRecord(lease=self.lease, sol_max_rt=self.session.sol_max_rt, inf_max_rt=self.session.inf_max_rt)
