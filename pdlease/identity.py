@@ -6,12 +6,16 @@ How identities are kept is L{pdlease.stores}; the byte form of a DUID is L{pdlea
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Protocol
 from zlib import crc32
 
 from attrs import evolve, frozen
 
-from pdlease.wire.duid import DUID
+from pdlease.wire.duid import DUID, LINK_LAYER, LINK_LAYER_TIME, UUID
+
+SECONDS_TO_2000 = 946684800
+"""Seconds from 1970 to 2000, where the time of a DUID-LLT begins (RFC 9915 section 11.2)."""
 
 
 @frozen(kw_only=True)
@@ -48,8 +52,8 @@ def with_iaids(
     Give every delegation its IAID: the configured one, else the remembered one, else one derived from the names.
 
     Derived numbers do not depend on the order of the configuration; a clash with a number in use is solved upwards, and
-    what was chosen is remembered (R-12-01, R-12-02).  All IAIDs of this client are distinct, over all uplinks, since the
-    DUID is the same on all of them (D25).
+    what was chosen is remembered (R-12-01, R-12-02).  All IAIDs of this client are distinct, over all uplinks, since
+    the DUID is the same on all of them (D25).
 
     @param delegations: (uplink, delegation key, configured IAID or C{None}).
     @return: the identity with what was newly given out, and the IAID of each (uplink, key).
@@ -68,7 +72,9 @@ def with_iaids(
             chosen[uplink, key] = remembered
             taken.add(remembered)
     reserved = taken | set(known.values())
-    for uplink, key, _ in sorted((entry for entry in wanted if (entry[0], entry[1]) not in chosen), key=lambda e: e[:2]):
+    for uplink, key, _ in sorted(
+        (entry for entry in wanted if (entry[0], entry[1]) not in chosen), key=lambda e: e[:2]
+    ):
         iaid = crc32(f"{uplink}/{key}".encode()) or 1
         while iaid in reserved:
             iaid = (iaid + 1) & 0xFFFFFFFF
@@ -77,3 +83,79 @@ def with_iaids(
     known.update(chosen)
     iaids = tuple(KnownIAID(uplink=u, delegation=k, iaid=i) for (u, k), i in sorted(known.items()))
     return evolve(identity, iaids=iaids), chosen
+
+
+class Described(Protocol):
+    """
+    How a DUID is asked for, as the configuration's C{identity.duid} is taken apart (L{pdlease.config.duidform}).
+    """
+
+    @property
+    def kind(self) -> str:
+        """C{uuid}, C{llt}, C{ll}, C{en} or C{raw}."""
+
+    @property
+    def link(self) -> str:
+        """The link whose address is used, for C{llt} and C{ll}."""
+
+    @property
+    def enterprise(self) -> int:
+        """The enterprise number, for C{en}."""
+
+    @property
+    def data(self) -> bytes:
+        """The identifier for C{en}, all octets for C{raw}."""
+
+
+class NoLinkAddress(Exception):
+    """
+    The link that a DUID is to be made of has no address that can stand in one; the text is a sentence for the operator.
+    """
+
+
+def fitting_duid(
+    form: Described,
+    kept: DUID | None,
+    *,
+    octets: Callable[[int], bytes],
+    link_address: Callable[[str], tuple[int, bytes] | None],
+    wall: float,
+) -> DUID:
+    """
+    The DUID that the configuration asks for: the kept one wherever it is of that kind, so that it stays the same for
+    ever (R-11-04, R-11-05, R-6355-01); a new one at the first start and when the operator asked for another kind.
+
+    A written-out one (C{en}, C{raw}) is always what is written.  Of a link only the first start needs the address: the
+    link may be gone or replaced later.
+
+    @param kept: the DUID in the lease store, or C{None} at the first start.
+    @param octets: random octets, as many as asked for, of a quality fit for identifiers.
+    @param link_address: a link's hardware type (ARPHRD) and address, or C{None} where it is missing or has none.
+    @param wall: seconds since 1970, for C{llt}.
+    @raise NoLinkAddress: when an address is needed and the link has none (R-11-08).
+    """
+    if form.kind == "raw":
+        return DUID(form.data)
+    if form.kind == "en":
+        return DUID.from_enterprise(form.enterprise, form.data)
+    kinds = {"uuid": UUID, "llt": LINK_LAYER_TIME, "ll": LINK_LAYER}
+    if kept is not None and kept.kind == kinds[form.kind]:
+        return kept
+    if form.kind == "uuid":
+        random = bytearray(octets(16))
+        # RFC 9562 sections 4.1 and 5.4: the variant, and version 4, of a random UUID.
+        random[6] = random[6] & 0x0F | 0x40
+        random[8] = random[8] & 0x3F | 0x80
+        return DUID.from_uuid(bytes(random))
+    found = link_address(form.link)
+    if found is None:
+        raise NoLinkAddress(
+            f"identity.duid: link {form.link} is missing or has no link-layer address to make a DUID of"
+        )
+    hardware, address = found
+    # R-11-08: a number of ARPHRD above 255 is Linux's own (PPP, tunnels, none), no hardware type of IANA.
+    if hardware > 255 or not any(address):
+        raise NoLinkAddress(f"identity.duid: link {form.link} has no hardware address that can stand in a DUID")
+    if form.kind == "ll":
+        return DUID.from_link_layer(hardware, address)
+    return DUID.from_link_layer_time(hardware, int(wall) - SECONDS_TO_2000, address)
