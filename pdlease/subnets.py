@@ -1,18 +1,19 @@
 """
 Carving: how a delegated prefix is laid out over downstream links and guests.
 
-The plan is dhcp6leased's (seed-behaviour 2.6), in 128-bit arithmetic: blocks stand in file order, each at the first place
-after the one before it that is aligned to its own size.  Here are numbers and prefixes only: how a configuration comes to
-be is L{pdlease.config}, what is made of assignments for the kernel is L{pdlease.wanted}, the addresses of guests that do
-not come out of a delegation are L{pdlease.local}.
+The plan is dhcp6leased's (seed-behaviour 2.6), in 128-bit arithmetic: blocks stand in file order, each at the first
+place after the one before it that is aligned to its own size.  Here are numbers and prefixes only: how a configuration
+comes to be is L{pdlease.config}, what is made of assignments for the kernel is L{pdlease.wanted}, the addresses of
+guests that do not come out of a delegation are L{pdlease.local}.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from ipaddress import IPv6Address, IPv6Interface, IPv6Network
+from itertools import islice
 
-from attrs import field, frozen
+from attrs import frozen
 
 ADDRESS_SPACE = 1 << 128
 
@@ -124,12 +125,33 @@ class Carving:
     reserves: tuple[IPv6Network, ...] = ()
     guests: tuple[GuestAssignment, ...] = ()
     guests_without: tuple[GuestShare, ...] = ()
-    excluded: IPv6Network | None = field(default=None)
+    excluded: IPv6Network | None = None
 
 
 def _place(end: int, size: int) -> int:
     """The first offset at or after C{end} that is a multiple of C{size}, a power of two."""
     return (end + size - 1) & ~(size - 1)
+
+
+def _free(blocks: Iterable[tuple[int, int]], size: int) -> Iterator[int]:
+    """
+    Every multiple of C{size} at which C{size} addresses touch none of C{blocks}, from the lowest upwards, without end.
+    """
+    candidate = 0
+    for start, end in sorted(blocks):
+        while candidate + size <= start:
+            yield candidate
+            candidate += size
+        if end > candidate:
+            candidate = _place(end, size)
+    while True:
+        yield candidate
+        candidate += size
+
+
+def _meets(block: tuple[int, int], blocks: Iterable[tuple[int, int]]) -> bool:
+    """Whether a block has an address in common with one of C{blocks}."""
+    return any(block[0] < end and start < block[1] for start, end in blocks)
 
 
 def offsets(downstreams: Iterable[Downstream]) -> tuple[int, ...]:
@@ -161,10 +183,9 @@ def needed_length(downstreams: Sequence[Downstream], guests: int = 0) -> int:
         for start, downstream in zip(offsets(downstreams), downstreams, strict=True)
     ]
     end = blocks[-1][1] if blocks else 0
-    for _ in range(guests):
-        start = _lowest_free(blocks, block_size(GUEST_LENGTH))
-        blocks.append((start, start + block_size(GUEST_LENGTH)))
-        end = max(end, blocks[-1][1])
+    if guests:
+        last = next(islice(_free(blocks, block_size(GUEST_LENGTH)), guests - 1, None))
+        end = max(end, last + block_size(GUEST_LENGTH))
     if end > ADDRESS_SPACE:
         raise DoesNotFit("the subnets together are larger than the IPv6 address space")
     if end == 0:
@@ -184,23 +205,6 @@ def requested_length(hint: str | int, needed: int) -> int | None:
     if isinstance(hint, int):
         return hint
     return {"nibble": needed - needed % 4, "exact": needed, "none": None}[hint]
-
-
-def _lowest_free(blocks: Iterable[tuple[int, int]], size: int) -> int:
-    """The lowest offset of a multiple of C{size} at which C{size} addresses touch none of C{blocks}."""
-    candidate = 0
-    for start, end in sorted(blocks):
-        if end <= candidate:
-            continue
-        if start >= candidate + size:
-            break
-        candidate = _place(end, size)
-    return candidate
-
-
-def _meets(block: tuple[int, int], blocks: Iterable[tuple[int, int]]) -> bool:
-    """Whether a block has an address in common with one of C{blocks}."""
-    return any(block[0] < end and start < block[1] for start, end in blocks)
 
 
 def carve(
@@ -271,25 +275,25 @@ def _guests(
     """Give each guest a /64: remembered ones first, so that no newcomer takes a place that somebody has."""
     size = block_size(GUEST_LENGTH)
     room = prefix.num_addresses
-    blocks = list(taken)
     chosen: dict[int, int] = {}
+    held: set[int] = set()
     for index, share in enumerate(guests):
-        if share.number is None or share.number < 0:
+        number = share.number
+        if number is None or number in held or not 0 <= number < room // size:
             continue
-        block = (share.number * size, (share.number + 1) * size)
-        if block[1] <= room and not _meets(block, blocks):
-            chosen[index] = share.number
-            blocks.append(block)
+        if not _meets((number * size, (number + 1) * size), taken):
+            chosen[index] = number
+            held.add(number)
+    free = _free([*taken, *((number * size, (number + 1) * size) for number in held)], size)
     served = []
     without = []
     for index, share in enumerate(guests):
         if index not in chosen:
-            start = _lowest_free(blocks, size)
+            start = next(free)
             if start + size > room:
                 without.append(share)
                 continue
             chosen[index] = start // size
-            blocks.append((start, start + size))
         number = chosen[index]
         address = IPv6Address(int(prefix.network_address) + number * size)
         served.append(
@@ -302,3 +306,64 @@ def _guests(
             )
         )
     return tuple(served), tuple(without)
+
+
+@frozen(kw_only=True)
+class Part:
+    """
+    A part of a delegated prefix and what it is used for.
+
+    @ivar first: its first address.
+    @ivar last: its last address.
+    @ivar kind: C{"downstream"}, C{"guest"}, C{"reserve"}, C{"excluded"} or C{"free"}.
+    @ivar subnet: its prefix; C{None} for a free part, which need not be one.
+    @ivar link: the link that has it, else empty.
+    @ivar guest: name of the guest that has it, else empty.
+    @ivar address: the router's own address in it, or C{None}.
+    """
+
+    first: IPv6Address
+    last: IPv6Address
+    kind: str
+    subnet: IPv6Network | None = None
+    link: str = ""
+    guest: str = ""
+    address: IPv6Address | None = None
+
+
+def _part(kind: str, subnet: IPv6Network, link: str = "", guest: str = "", address: IPv6Address | None = None) -> Part:
+    """The part that is exactly one prefix."""
+    return Part(
+        first=subnet.network_address,
+        last=subnet.broadcast_address,
+        kind=kind,
+        subnet=subnet,
+        link=link,
+        guest=guest,
+        address=address,
+    )
+
+
+def parts(carving: Carving) -> tuple[Part, ...]:
+    """
+    All of a delegated prefix, in order of address, with what is free between the parts that are used.
+
+    Where a reserve lies over the excluded part both are named.
+    """
+    used = [_part("downstream", a.subnet, link=a.link, address=a.address.ip) for a in carving.assignments]
+    used += [_part("guest", g.subnet, link=g.link, guest=g.guest) for g in carving.guests]
+    used += [_part("reserve", subnet) for subnet in carving.reserves]
+    if carving.excluded is not None:
+        used.append(_part("excluded", carving.excluded))
+    used.sort(key=lambda part: (int(part.first), -int(part.last)))
+    result = []
+    following = int(carving.prefix.network_address)
+    for part in used:
+        if int(part.first) > following:
+            result.append(Part(first=IPv6Address(following), last=part.first - 1, kind="free"))
+        result.append(part)
+        following = max(following, int(part.last) + 1)
+    end = int(carving.prefix.broadcast_address)
+    if following <= end:
+        result.append(Part(first=IPv6Address(following), last=IPv6Address(end), kind="free"))
+    return tuple(result)

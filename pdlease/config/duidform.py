@@ -68,7 +68,10 @@ def parse_form(text: str) -> DUIDForm:
 
 def _octets(text: str) -> bytes:
     """Octets from hexadecimal digits, with or without colons between octets."""
+    pairs = text.split(":") if ":" in text else [text[index : index + 2] for index in range(0, len(text), 2)]
     try:
-        return bytes.fromhex(text.replace(":", ""))
+        if any(len(pair) != 2 or not pair.isalnum() for pair in pairs):
+            raise ValueError
+        return bytes.fromhex("".join(pairs))
     except ValueError:
         raise ValueError("expected pairs of hexadecimal digits, with or without colons between them") from None

@@ -16,8 +16,8 @@ class ConfigError:
     """
     One thing that is wrong.
 
-    @ivar path: where, as a dotted path (C{uplinks.wan.delegations[0].downstreams[1]}), or C{line N} where the text could
-        not be read as TOML, or empty for the file as a whole.
+    @ivar path: where, as a dotted path (C{uplinks.wan.delegations[0].downstreams[1]}), or C{line N} where the text
+        could not be read as TOML, or empty for the file as a whole.
     @ivar problem: what, as a sentence without a full stop, with what was expected.
     """
 

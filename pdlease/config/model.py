@@ -18,6 +18,12 @@ from pdlease.subnets import Downstream, GuestShare, needed_length, requested_len
 # The metric of the on-link route of a subnet: that of the kernel's own on-link routes.
 ON_LINK_METRIC = 256
 
+# Space for local addresses: what is shared by carriers (RFC 6598), as in vmd.
+LOCAL_PREFIX = IPv4Network("100.64.0.0/10")
+
+# Global and unique local addresses.
+ALLOWED_PREFIXES = (IPv6Network("2000::/3"), IPv6Network("fc00::/7"))
+
 
 @frozen(kw_only=True)
 class Daemon:
@@ -204,7 +210,7 @@ class Local:
     @ivar inet6: IPv6 prefix, at most /64, or C{None} for no local IPv6 addresses.
     """
 
-    prefix: IPv4Network = IPv4Network("100.64.0.0/10")
+    prefix: IPv4Network = LOCAL_PREFIX
     inet6: IPv6Network | None = None
 
 
@@ -216,7 +222,7 @@ class Policy:
     @ivar prefixes: addresses and routes must be inside one of these.
     """
 
-    prefixes: tuple[IPv6Network, ...] = (IPv6Network("2000::/3"), IPv6Network("fc00::/7"))
+    prefixes: tuple[IPv6Network, ...] = ALLOWED_PREFIXES
 
 
 @frozen(kw_only=True)

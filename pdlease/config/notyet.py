@@ -13,22 +13,28 @@ from pdlease.config.model import Config
 from pdlease.config.reading import joined
 
 
-def not_yet(config: Config) -> tuple[ConfigError, ...]:
-    """Every key of a configuration that asks for something that is not supported yet."""
-    return tuple(ConfigError(path, f"{what} not yet supported in this version") for path, what in _found(config))
-
-
-def _found(config: Config) -> Iterator[tuple[str, str]]:
-    """Path and name of each."""
+def refused(config: Config) -> Iterator[ConfigError]:
+    """Every value that nothing in this version can make use of: a file with one of them is refused."""
     for uplink in config.uplinks:
         path = joined("uplinks", uplink.name)
         if uplink.start != "link":
-            yield joined(path, "start"), f'start = "{uplink.start}" is'
+            yield _error(joined(path, "start"), f'start = "{uplink.start}" is')
         if uplink.profile:
-            yield joined(path, "profile"), "packet profiles are"
+            yield _error(joined(path, "profile"), "a profile is")
         if uplink.vrf:
-            yield joined(path, "vrf"), "uplinks in a VRF are"
-    for switch in config.switches:
-        yield joined("switches", switch.name), "switches are"
-    for guest in config.guests:
-        yield joined("guests", guest.name), "guests are"
+            yield _error(joined(path, "vrf"), "an uplink in a VRF is")
+
+
+def not_yet(config: Config) -> tuple[ConfigError, ...]:
+    """
+    Every table that can be read and planned, but that the daemon does not act upon yet: it refuses to start with one.
+    """
+    return (
+        *(_error(joined("switches", switch.name), "a switch is") for switch in config.switches),
+        *(_error(joined("guests", guest.name), "a guest is") for guest in config.guests),
+    )
+
+
+def _error(path: str, what: str) -> ConfigError:
+    """The error for one of them."""
+    return ConfigError(path, f"{what} not yet supported in this version")

@@ -15,7 +15,7 @@ from pdlease.local import local_addresses
 from pdlease.subnets import Carving, GuestShare, carve
 
 # JSON, as it is written by the standard library.
-Plain: TypeAlias = "None | bool | int | float | str | list[Plain] | dict[str, Plain]"
+Plain: TypeAlias = "bool | int | float | str | list[Plain] | dict[str, Plain] | None"
 
 # What was delegated: (uplink name, delegation key) to prefix.
 Prefixes = Mapping[tuple[str, str], IPv6Network]

@@ -41,7 +41,7 @@ DAEMON = (
         values.absolute_path,
         "absolute path",
         '"/var/lib/pdlease"',
-        "Folder in which DUID, IAIDs, leases and the ledger are kept.  It is made if it is not there at the first start.",
+        "Folder in which DUID, IAIDs, leases and the ledger are kept.  It is made at the first start.",
     ),
     Key(
         "control",
@@ -119,8 +119,8 @@ IDENTITY = (
         values.duid,
         "``uuid``, ``llt:LINK``, ``ll:LINK``, ``en:NUMBER:HEX`` or ``raw:HEX``",
         '"ll:eth0"',
-        "How the DUID comes to be where none is remembered yet: a random UUID, the link-layer address of a link with or "
-        "without the time, an enterprise number with an identifier, or the octets of a whole DUID.",
+        "How the DUID comes to be where none is remembered yet: a random UUID, the link-layer address of a link with "
+        "or without the time, an enterprise number with an identifier, or the octets of a whole DUID.",
     ),
 )
 
@@ -146,8 +146,8 @@ UPLINK = (
         values.choice("link", "ra", "p-flag"),
         '``"link"``, ``"ra"`` or ``"p-flag"``',
         '"link"',
-        "What the client waits for: the link being up, a router advertisement with M or O set, or one with a prefix that "
-        "has the P flag.",
+        "What the client waits for: the link being up, a router advertisement with M or O set, or one with a prefix "
+        "that has the P flag.",
     ),
     Key(
         "rate_limit",
@@ -183,7 +183,7 @@ UPLINK = (
         values.route_table,
         "whole number, 1 to 4294967295 except 255",
         "1000",
-        "Routing table for the on-link routes of subnets and the unreachable routes of delegated prefixes; 254 is main.",
+        "Routing table for the on-link routes of subnets and the unreachable routes of prefixes; 254 is main.",
     ),
     Key(
         "route_metric",

@@ -1,9 +1,9 @@
 """
 The configuration file: from TOML to a checked L{Config}, or to everything that is wrong with it.
 
-Which keys there are is L{pdlease.config.schema}, what a single value must look like L{pdlease.config.values}.  What lives
-here is how tables hang together and what values must be to one another: no two delegations with one IAID, no link twice
-under one uplink, a guest's switch that exists (seed-behaviour 2.4, 2.5; D8, D42, D43).
+Which keys there are is L{pdlease.config.schema}, what a single value must look like L{pdlease.config.values}.  What
+lives here is how tables hang together and what values must be to one another: no two delegations with one IAID, no link
+twice under one uplink, a guest's switch that exists (seed-behaviour 2.4, 2.5; D8, D42, D43).
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from pdlease.config.model import (
     Switch,
     Uplink,
 )
+from pdlease.config.notyet import refused
 from pdlease.config.reading import Reading, did_you_mean, joined
 from pdlease.local import OutOfRange, local_addresses
 from pdlease.subnets import DoesNotFit, Downstream, needed_length
@@ -35,7 +36,7 @@ from pdlease.subnets import DoesNotFit, Downstream, needed_length
 __all__ = ["ConfigError", "ConfigErrors", "parse"]
 
 # More than any configuration needs; a larger file is a mistake, such as the wrong path.
-LARGEST = 4 * 1024 * 1024
+LARGEST = 1024 * 1024
 
 MOST_DELEGATIONS = 32
 
@@ -64,8 +65,8 @@ def parse(data: bytes, path: str) -> Config:
         raise ConfigErrors(path, [ConfigError("", problem)])
     try:
         document = _document(data)
-    except ValueError as problem:
-        raise ConfigErrors(path, [ConfigError("", str(problem))]) from None
+    except NotTOML as problem:
+        raise ConfigErrors(path, [problem.error]) from None
     reading = Reading()
     config = _config(reading, document)
     if reading.errors:
@@ -73,25 +74,40 @@ def parse(data: bytes, path: str) -> Config:
     return config
 
 
+class NotTOML(Exception):
+    """
+    The file is not TOML at all.
+
+    @ivar error: where and why.
+    """
+
+    def __init__(self, path: str, problem: str) -> None:
+        super().__init__(path, problem)
+        self.error = ConfigError(path, problem)
+
+
 def _document(data: bytes) -> dict[str, object]:
-    """The TOML document, or C{ValueError} with a sentence that names the line."""
+    """The TOML document, or L{NotTOML}."""
     if len(data) > LARGEST:
-        raise ValueError(f"the file is larger than {LARGEST} bytes")
+        raise NotTOML("", f"the file is larger than {LARGEST} bytes")
     try:
         text = data.decode()
     except UnicodeDecodeError as problem:
         line = data.count(b"\n", 0, problem.start) + 1
-        raise ValueError(f"line {line}: not UTF-8 (byte {data[problem.start]:#04x})") from None
+        raise NotTOML(f"line {line}", f"not UTF-8 (byte {data[problem.start]:#04x})") from None
     try:
         return tomllib.loads(text)
     except RecursionError:
-        raise ValueError("arrays or tables are nested too deeply") from None
+        raise NotTOML("", "not TOML: arrays or tables are nested too deeply") from None
+    except tomllib.TOMLDecodeError as problem:
+        reason, _, place = str(problem).rpartition(" (at ")
+        number, _, column = place.removeprefix("line ").rstrip(")").partition(", column ")
+        if not column:
+            raise NotTOML(f"line {text.count(chr(10)) + 1}", f"not TOML: {reason} (end of file)") from None
+        raise NotTOML(f"line {number}", f"not TOML: {reason} (column {column})") from None
     except ValueError as problem:
-        reason, found, place = str(problem).rpartition(" (at line ")
-        if not found:
-            raise ValueError(f"not TOML: {problem}") from None
-        line_number, _, column = place.rstrip(")").partition(", column ")
-        raise ValueError(f"line {line_number}: not TOML: {reason} (column {column})") from None
+        # A number of thousands of digits, which Python refuses to convert.
+        raise NotTOML("", f"not TOML: {problem}") from None
 
 
 def _config(reading: Reading, document: dict[str, object]) -> Config:
@@ -107,14 +123,18 @@ def _config(reading: Reading, document: dict[str, object]) -> Config:
         if name in document:
             sections[name] = model(**reading.keys(reading.table(document[name], name), name, rows))
     names = {name: _names(document, name) for name in ("uplinks", "switches")}
+    before = len(reading.errors)
     guests = tuple(_guests(reading, document.get("guests", {}), names))
+    guest_errors, reading.errors[before:] = reading.errors[before:], []
     config = Config(
         uplinks=tuple(_uplinks(reading, document.get("uplinks", {}), guests, _duid_size(sections.get("identity")))),
         switches=tuple(_switches(reading, document.get("switches", {}))),
         guests=guests,
         **sections,
     )
-    _local(reading, config)
+    reading.errors += refused(config)
+    reading.errors += guest_errors
+    _guest_links(reading, config)
     if "control" in document:
         _control(reading, reading.table(document["control"], "control"))
     if not any(name in document for name in ("uplinks", "switches", "guests")):
@@ -173,8 +193,8 @@ def _uplinks(reading: Reading, value: object, guests: tuple[Guest, ...], duid_si
 
 def solicit_size(uplink: Uplink, duid_size: int) -> int:
     """
-    How many bytes a Solicit of this uplink has at most: header, client id, elapsed time, rapid commit, Reconfigure accept,
-    an option request of sixteen codes, and an IA_PD for each delegation, with its hint (D8).
+    How many bytes a Solicit of this uplink has at most: header, client id, elapsed time, rapid commit, Reconfigure
+    accept, an option request of sixteen codes, and an IA_PD for each delegation, with its hint (D8).
     """
     fixed = 4 + (4 + duid_size) + 6 + 4 + 4 + (4 + 2 * 16)
     return fixed + sum(16 + (29 if delegation.hint != "none" else 0) for delegation in uplink.delegations)
@@ -291,7 +311,7 @@ def _nics(
     reading: Reading, path: str, table: Mapping[str, object], names: Mapping[str, tuple[str, ...]]
 ) -> Iterable[NIC]:
     """The NICs of one guest; one that could not be read keeps its place, since indexes count."""
-    if not table.get("nics", []) and "nics" not in table:
+    if "nics" not in table:
         if not any(isinstance(value, dict) for value in table.values()):
             reading.wrong(path, f"missing: expected at least one [[{path}]]")
         return
@@ -306,15 +326,19 @@ def _nics(
         yield NIC(**{"link": "", **keys})
 
 
-def _local(reading: Reading, config: Config) -> None:
-    """Every local address exists, and is allowed."""
+def _guest_links(reading: Reading, config: Config) -> None:
+    """No guest has an uplink's link; every local address exists, and is allowed."""
+    uplinks = {uplink.link: uplink.name for uplink in config.uplinks}
     for guest in config.guests:
         for index, nic in enumerate(guest.nics):
+            path = f"{joined('guests', guest.name)}.nics[{index}]"
+            if nic.link and nic.link in uplinks:
+                reading.wrong(f"{path}.link", f"this is the link of uplink {values.shown(uplinks[nic.link])}")
             if nic.local:
                 try:
                     local_addresses(config.local.prefix, config.local.inet6, guest.id, index)
                 except OutOfRange as problem:
-                    reading.wrong(f"{joined('guests', guest.name)}.nics[{index}].local", str(problem))
+                    reading.wrong(f"{path}.local", str(problem))
     inet6 = config.local.inet6
     if inet6 is not None and not _inside(inet6, config.policy.prefixes):
         reading.wrong("local.inet6", "outside of every prefix of policy.prefixes, so no address of it would be allowed")

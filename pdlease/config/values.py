@@ -108,7 +108,7 @@ length = whole(1, 128)
 def absolute_path(value: object) -> str:
     """An absolute path."""
     name = text(value)
-    if not name.startswith("/") or "\0" in name or ".." in name.split("/"):
+    if not name.startswith("/") or not name.isprintable() or ".." in name.split("/"):
         raise wrong('an absolute path without ".."', value)
     return name
 
@@ -229,8 +229,8 @@ def host_part(value: object) -> int:
 
 def group(value: object) -> int | str:
     """
-    A link group: a number, or a name of the system's group table (seed-behaviour P18: at most 15 characters, no digit at
-    the end; and not empty, W16).
+    A link group: a number, or a name of the system's group table (seed-behaviour P18: at most 15 characters, no digit
+    at the end; and not empty, W16).
     """
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 0x7FFFFFFF:
         return value
