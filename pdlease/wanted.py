@@ -1,0 +1,226 @@
+"""
+What the kernel should hold for a lease: addresses, routes and settings, with absolute times at which they end.
+
+One lease and the configuration of its uplink make a share; the shares of all uplinks together are what is wanted.  How
+a prefix is cut up is L{pdlease.subnets}; what is to be done about the difference to what is there is
+L{pdlease.difference}.
+
+Times are seconds of the boot-time clock, C{math.inf} for ever.  They are the Reply's arrival plus the lifetimes in it,
+and stay so however often they are applied (D52, D53, L-15).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from ipaddress import IPv6Interface, IPv6Network
+
+from attrs import frozen
+
+from pdlease.config.model import ON_LINK_METRIC, Delegation, Uplink
+from pdlease.lease import Binding, DelegatedPrefix, Lease
+from pdlease.subnets import Carving, carve
+
+
+@frozen(kw_only=True)
+class WantedAddress:
+    """
+    An address of ours on a downstream link.
+
+    @ivar link: name of the link.
+    @ivar address: with the prefix length of the subnet.
+    @ivar preferred_until: from when on it is deprecated.
+    @ivar valid_until: from when on it must not be there.
+    @ivar uplink: name of the uplink whose lease it comes of.
+    """
+
+    link: str
+    address: IPv6Interface
+    preferred_until: float
+    valid_until: float
+    uplink: str
+
+
+@frozen(kw_only=True)
+class WantedRoute:
+    """
+    The on-link route of a subnet on a downstream link; the address makes none, since the kernel's would outlive it.
+
+    @ivar link: name of the link.
+    @ivar prefix: the subnet.
+    @ivar valid_until: from when on it must not be there.
+    @ivar table: routing table.
+    @ivar metric: metric.
+    @ivar uplink: name of the uplink whose lease it comes of.
+    """
+
+    link: str
+    prefix: IPv6Network
+    valid_until: float
+    table: int
+    metric: int
+    uplink: str
+
+
+@frozen(kw_only=True)
+class WantedUnreachable:
+    """
+    A route that refuses what is delegated to us and on no link (RFC 7084 WPD-5).
+
+    @ivar link: name of the uplink's link.
+    @ivar prefix: the delegated prefix, or a part of it where another part is excluded.
+    @ivar valid_until: from when on it must not be there.
+    @ivar table: routing table.
+    @ivar metric: metric; higher than that of every on-link route.
+    @ivar uplink: name of the uplink.
+    """
+
+    link: str
+    prefix: IPv6Network
+    valid_until: float
+    table: int
+    metric: int
+    uplink: str
+
+
+@frozen(kw_only=True)
+class WantedIPv6:
+    """
+    IPv6 switched on for a downstream link.
+
+    @ivar link: name of the link.
+    @ivar uplink: name of the uplink whose lease it is needed for.
+    """
+
+    link: str
+    uplink: str
+
+
+Wanted = WantedAddress | WantedRoute | WantedUnreachable | WantedIPv6
+
+
+@frozen(kw_only=True)
+class CarvedPrefix:
+    """
+    One delegated prefix and what was made of it.
+
+    @ivar delegation: key of the delegation in the configuration.
+    @ivar iaid: the identity association that holds it.
+    @ivar prefix: as the server gave it.
+    @ivar carving: how it is cut up.
+    @ivar addresses: the address for each of the carving's assignments, in their order.
+    """
+
+    delegation: str
+    iaid: int
+    prefix: DelegatedPrefix
+    carving: Carving
+    addresses: tuple[WantedAddress, ...] = ()
+
+
+@frozen(kw_only=True)
+class Share:
+    """
+    What one uplink contributes.
+
+    @ivar uplink: name of the uplink.
+    @ivar carvings: one for each prefix that it holds, in order of configuration.
+    @ivar wanted: all that should be in the kernel for it.
+    """
+
+    uplink: str
+    carvings: tuple[CarvedPrefix, ...] = ()
+    wanted: tuple[Wanted, ...] = ()
+
+
+def share(uplink: Uplink, lease: Lease, iaids: Mapping[str, int], now: float) -> Share:
+    """
+    Make of a lease what should be in the kernel.
+
+    Each prefix is carved for itself, so that a link has a subnet of every prefix of its delegation (R-18.2.10.1-16).
+    What has run out is left out (R-18.2.10.1-18).  A prefix that the binding's latest Reply did not name, while it did
+    name another, is on its way out: it stays until its own end (R-18.2.10.1-05), deprecated.
+
+    @param iaids: the IAID of each delegation, by key; a delegation without one contributes nothing.
+    @param now: boot-clock second.
+    """
+    carvings: list[CarvedPrefix] = []
+    for delegation in uplink.delegations:
+        binding = lease.binding(iaids[delegation.key]) if delegation.key in iaids else None
+        if binding is not None:
+            carvings.extend(
+                _carved(uplink, delegation, binding, prefix) for prefix in binding.prefixes if prefix.valid_until > now
+            )
+    return Share(
+        uplink=uplink.name,
+        carvings=tuple(carvings),
+        wanted=tuple(wanted for carved in carvings for wanted in _wanted(uplink, carved)),
+    )
+
+
+def _carved(uplink: Uplink, delegation: Delegation, binding: Binding, prefix: DelegatedPrefix) -> CarvedPrefix:
+    carving = carve(prefix.prefix, delegation.downstreams, excluded=prefix.excluded)
+    preferred_until = min(prefix.preferred_until, prefix.valid_until)
+    if _is_superseded(prefix, binding):
+        preferred_until = min(preferred_until, binding.received_at)
+    return CarvedPrefix(
+        delegation=delegation.key,
+        iaid=binding.iaid,
+        prefix=prefix,
+        carving=carving,
+        addresses=tuple(
+            WantedAddress(
+                link=assignment.link,
+                address=assignment.address,
+                preferred_until=preferred_until,
+                valid_until=prefix.valid_until,
+                uplink=uplink.name,
+            )
+            for assignment in carving.assignments
+        ),
+    )
+
+
+def _is_superseded(prefix: DelegatedPrefix, binding: Binding) -> bool:
+    """Whether the latest Reply passed this prefix over while it named another."""
+    return prefix.mentioned_at < binding.received_at and any(
+        other.mentioned_at >= binding.received_at for other in binding.prefixes
+    )
+
+
+def _wanted(uplink: Uplink, carved: CarvedPrefix) -> Iterator[Wanted]:
+    """What should be there for one prefix; what refuses comes before what lets in (WPD-5)."""
+    valid_until = carved.prefix.valid_until
+    for part in uncovered(carved.prefix.prefix, carved.carving.excluded):
+        yield WantedUnreachable(
+            link=uplink.link,
+            prefix=part,
+            valid_until=valid_until,
+            table=uplink.route_table,
+            metric=uplink.route_metric,
+            uplink=uplink.name,
+        )
+    for assignment, address in zip(carved.carving.assignments, carved.addresses, strict=True):
+        yield WantedIPv6(link=assignment.link, uplink=uplink.name)
+        yield address
+        # A /128 is the address itself: there is nobody else on link.
+        if assignment.subnet.prefixlen < 128:
+            yield WantedRoute(
+                link=assignment.link,
+                prefix=assignment.subnet,
+                valid_until=valid_until,
+                table=uplink.route_table,
+                metric=ON_LINK_METRIC,
+                uplink=uplink.name,
+            )
+
+
+def uncovered(prefix: IPv6Network, excluded: IPv6Network | None) -> tuple[IPv6Network, ...]:
+    """
+    The prefixes that make up a delegated prefix less its excluded part (RFC 6603 section 6.1, PDX-06).
+
+    That is the prefix itself where nothing is excluded, else one for each bit by which the excluded part is longer.  The
+    excluded part is then routed as if it were not delegated at all, whether or not the uplink has a route for it.
+    """
+    if excluded is None or not excluded.subnet_of(prefix):
+        return (prefix,)
+    return tuple(sorted(prefix.address_exclude(excluded)))
