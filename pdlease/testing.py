@@ -1,8 +1,8 @@
 """
 Contract tests for providers: what every lease store and every privilege provider must do.
 
-For authors of plugins as for our own: a test class takes the mixin and L{SynchronousTestCase
-<twisted.trial.unittest.SynchronousTestCase>} as bases and says how a provider is made.  The interfaces are in
+For authors of plugins as for our own: a test class takes the mixin and a test case of L{twisted.trial.unittest} as
+bases (L{SynchronousTestCase} for stores, L{TestCase} for privileges) and says how a provider is made.  The interfaces are in
 L{pdlease.interfaces}.
 """
 
@@ -11,19 +11,28 @@ L{pdlease.interfaces}.
 
 from __future__ import annotations
 
-from ipaddress import IPv6Network
+from ipaddress import IPv6Interface, IPv6Network
 from math import inf
 from typing import TYPE_CHECKING
 
 from attrs import define, evolve
 from twisted.internet.defer import Deferred
-from twisted.trial.unittest import SynchronousTestCase
+from twisted.trial.unittest import SynchronousTestCase, TestCase
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
 from pdlease.identity import Identity, KnownIAID
-from pdlease.interfaces import ILeaseStore, ILeaseStoreFactory, ITimeSource, StoreContext, Stored
+from pdlease.interfaces import (
+    ILeaseStore,
+    ILeaseStoreFactory,
+    IPrivilege,
+    IPrivilegeFactory,
+    ITimeSource,
+    StoreContext,
+    Stored,
+)
 from pdlease.lease import Binding, DelegatedPrefix, Lease, UplinkRecord
+from pdlease.operations import Operation, PrivilegeError, PutAddress, RemoveAddress, RemoveRoute
 from pdlease.wire.duid import DUID
 
 
@@ -121,8 +130,9 @@ def record(now: float, *, valid: float = 7200.0, preferred: float = 3600.0) -> U
 
 if TYPE_CHECKING:
     _Case = SynchronousTestCase
+    _ReactorCase = TestCase
 else:
-    _Case = object
+    _Case = _ReactorCase = object
 
 
 class LeaseStoreContract(_Case):
@@ -333,3 +343,168 @@ class LeaseStoreContract(_Case):
         self.loaded(store)
         self.kept(store.forget_uplink("wan"))
         self.assertEqual(self.loaded(store).uplinks, ())
+
+
+class PrivilegeContract(_ReactorCase):
+    """
+    What every privilege provider must do.
+
+    Say how one is made in L{create}, and name a link of the test's own network that its configuration allows.
+
+    @ivar link: the name of a downstream link.
+    @ivar index: the kernel's number of it.
+    @ivar source: the bytes of the configuration file.
+    """
+
+    link = "lan0"
+    index = 0
+    source = b""
+    carries_out = True
+    """Whether operations happen; a provider that only writes them down refuses nothing."""
+
+    def create(self) -> IPrivilege:
+        """A provider that is not started yet; the test stops it."""
+        raise NotImplementedError
+
+    def factory(self) -> IPrivilegeFactory:
+        """The factory by which the configuration finds the provider."""
+        raise NotImplementedError
+
+    async def started(self) -> IPrivilege:
+        """A provider that is ready, and stopped after the test."""
+        provider = self.create()
+        self.addCleanup(provider.stop)
+        self.assertEqual(await provider.start(), self.source)
+        return provider
+
+    async def outcomes(self, provider: IPrivilege, *operations: Operation) -> list[PrivilegeError | None]:
+        """What became of operations asked for at once."""
+        waited = provider.perform(operations)
+        self.assertEqual(len(waited), len(operations))
+        return [await _outcome(one) for one in waited]
+
+    def address(self, text: str = "2001:db8:77::1/64", valid: int = 600, index: int | None = None) -> PutAddress:
+        """An address for the link."""
+        return PutAddress(
+            link=self.link,
+            index=self.index if index is None else index,
+            address=IPv6Interface(text),
+            preferred=valid // 2,
+            valid=valid,
+        )
+
+    def test_provides_the_interface(self) -> None:
+        """
+        A provider provides L{IPrivilege} before it is started, and can be stopped then.
+        """
+        provider = self.create()
+        self.addCleanup(provider.stop)
+        verifyObject(IPrivilege, provider)
+
+    def test_factory_provides_the_interface(self) -> None:
+        """
+        Its factory provides L{IPrivilegeFactory} and says what it is in one line.
+        """
+        factory = self.factory()
+        verifyObject(IPrivilegeFactory, factory)
+        self.assertTrue(factory.name)
+        self.assertNotIn(":", factory.name)
+        self.assertTrue(factory.summary)
+        self.assertNotIn("\n", factory.summary)
+
+    async def test_starting_gives_the_configuration(self) -> None:
+        """
+        What start answers is the configuration file as the provider read it, byte for byte.
+        """
+        await self.started()
+
+    async def test_nothing_to_do(self) -> None:
+        """
+        Performing no operation gives no outcome.
+        """
+        self.assertEqual(list((await self.started()).perform(())), [])
+
+    async def test_doing_twice_is_doing_once(self) -> None:
+        """
+        The same operation may be performed again, in one go and later; so may removal.
+        """
+        provider = await self.started()
+        put = self.address()
+        remove = RemoveAddress(link=self.link, index=self.index, address=put.address)
+        self.assertEqual(await self.outcomes(provider, put, put), [None, None])
+        self.assertEqual(await self.outcomes(provider, put), [None])
+        self.assertEqual(await self.outcomes(provider, remove, remove), [None, None])
+
+    async def test_removing_what_is_not_there(self) -> None:
+        """
+        Removing an address or a route that is already gone is success.
+        """
+        provider = await self.started()
+        gone = "2001:db8:78::1/64"
+        outcomes = await self.outcomes(
+            provider,
+            RemoveAddress(link=self.link, index=self.index, address=IPv6Interface(gone)),
+            RemoveRoute(link=self.link, index=self.index, prefix=IPv6Interface(gone).network, table=254, metric=256),
+        )
+        self.assertEqual(outcomes, [None, None])
+
+    async def test_one_failure_does_not_stop_the_next(self) -> None:
+        """
+        An operation that is refused fails with L{PrivilegeError}, which says in words what was to be done; what was
+        asked for before and after it is done.
+        """
+        if not self.carries_out:
+            return
+        provider = await self.started()
+        refused = self.address("2001:db8:79::1/64", index=2**31 - 1)
+        before, failure, after = await self.outcomes(
+            provider, self.address(), refused, self.address("2001:db8:77::2/64")
+        )
+        self.assertIsNone(before)
+        self.assertIsInstance(failure, PrivilegeError)
+        assert failure is not None
+        self.assertIn("2001:db8:79::1/64", failure.operation)
+        self.assertTrue(failure.reason)
+        self.assertIsNone(after)
+
+    async def test_calls_may_overlap(self) -> None:
+        """
+        Operations may be asked for while earlier ones are under way; they are carried out in order.
+        """
+        provider = await self.started()
+        put = self.address()
+        first = provider.perform((put,))
+        second = provider.perform((RemoveAddress(link=self.link, index=self.index, address=put.address),))
+        self.assertEqual([await _outcome(one) for one in (*first, *second)], [None, None])
+
+    async def test_route_socket(self) -> None:
+        """
+        The routing socket does not block.
+        """
+        provider = await self.started()
+        with await provider.open_route_socket() as route_socket:
+            self.assertFalse(route_socket.getblocking())
+
+    async def test_reload_gives_the_configuration(self) -> None:
+        """
+        A reload answers the file's bytes as start did.
+        """
+        provider = await self.started()
+        self.assertEqual(await provider.reload(), self.source)
+
+    async def test_stopping_twice(self) -> None:
+        """
+        A provider may be stopped more than once.
+        """
+        provider = await self.started()
+        await provider.stop()
+        await provider.stop()
+
+
+async def _outcome(waited: Deferred[None]) -> PrivilegeError | None:
+    """What became of one operation."""
+    try:
+        await waited
+    except PrivilegeError as error:
+        return error
+    return None
