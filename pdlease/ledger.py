@@ -202,11 +202,8 @@ class Ledger:
         if self._path is None:
             return
         try:
-            if (
-                not self._whole
-                or self._lines + len(lines) > 2 * len(self._entries) + SPARE_LINES
-                or not self._is_there()
-            ):
+            is_long = self._lines + len(lines) > 2 * len(self._entries) + SPARE_LINES
+            if is_long or not self._whole or not self._is_there(self._path):
                 self._write_anew(self._path)
             else:
                 self._write(lines)

@@ -218,8 +218,8 @@ def uncovered(prefix: IPv6Network, excluded: IPv6Network | None) -> tuple[IPv6Ne
     """
     The prefixes that make up a delegated prefix less its excluded part (RFC 6603 section 6.1, PDX-06).
 
-    That is the prefix itself where nothing is excluded, else one for each bit by which the excluded part is longer.  The
-    excluded part is then routed as if it were not delegated at all, whether or not the uplink has a route for it.
+    That is the prefix itself where nothing is excluded, else one for each bit by which the excluded part is longer.
+    The excluded part is then routed as if it were not delegated at all, whether or not the uplink has a route for it.
     """
     if excluded is None or not excluded.subnet_of(prefix):
         return (prefix,)
