@@ -15,8 +15,9 @@ from attrs import frozen
 
 from pdlease.subnets import Downstream, GuestShare, needed_length, requested_length
 
-# The metric of the on-link route of a subnet: that of the kernel's own on-link routes.
-ON_LINK_METRIC = 256
+# The metric of the on-link route of a subnet.  Not the kernel's 256: when a foreign address of the subnet goes, the
+# kernel deletes the first route of the subnet on that link, whoever made it; with a higher metric that is its own.
+ON_LINK_METRIC = 512
 
 # Space for local addresses: what is shared by carriers (RFC 6598), as in vmd.
 LOCAL_PREFIX = IPv4Network("100.64.0.0/10")

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from attrs import frozen
 
 from pdlease.config import values
+from pdlease.config.model import ON_LINK_METRIC
 
 
 @frozen
@@ -190,7 +191,7 @@ UPLINK = (
         values.whole(1, 0xFFFFFFFF),
         "whole number, 1 to 4294967295",
         "4096",
-        "Metric of the unreachable route of a delegated prefix.  On-link routes have metric 256 and win over it.",
+        f"Metric of the unreachable route of a delegated prefix.  On-link routes have metric {ON_LINK_METRIC}.",
     ),
 )
 

@@ -1,0 +1,189 @@
+"""
+The reference of the configuration file, written from the rows that the file is read by.
+
+C{docs/configuration.rst} holds what L{reference} returns, and a test compares the two; C{docs/write_configuration.py}
+puts it there.  The rows are L{pdlease.config.schema}; the daemon never imports this.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from ipaddress import IPv4Network, IPv6Network
+
+from attrs import NOTHING, Factory, fields, frozen
+
+from pdlease.config import schema
+from pdlease.config.model import (
+    NIC,
+    Config,
+    Daemon,
+    Delegation,
+    Guest,
+    IdentitySettings,
+    Local,
+    Policy,
+    Switch,
+    Uplink,
+)
+from pdlease.config.notyet import not_yet, refused
+from pdlease.subnets import Downstream
+
+BEGIN = ".. Written by pdlease.config.reference from here on; do not edit."
+
+
+@frozen
+class Table:
+    """
+    One kind of table of the file.
+
+    @ivar heading: how it is written.
+    @ivar model: the class of its model, which has the defaults.
+    @ivar rows: its keys.
+    @ivar text: what it is for.
+    """
+
+    heading: str
+    model: type
+    rows: tuple[schema.Key, ...]
+    text: str
+
+
+TABLES = (
+    Table("[daemon]", Daemon, schema.DAEMON, "The daemon itself.  All of it is optional."),
+    Table("[identity]", IdentitySettings, schema.IDENTITY, "Who the client is to servers."),
+    Table(
+        "[uplinks.NAME]",
+        Uplink,
+        schema.UPLINK,
+        "A link on which prefixes are asked for.  NAME is what you call it; one with a dot in it is written in quotes, "
+        'as in ``[uplinks."eth0.835"]``.  An uplink has at least one delegation.  A link can have one uplink only.',
+    ),
+    Table(
+        "[[uplinks.NAME.delegations]]",
+        Delegation,
+        schema.DELEGATION,
+        "One prefix to ask for, at most 32 an uplink.  Its further key ``downstreams`` is an array of what the prefix "
+        'is carved into, in this order: ``"LINK"`` for a /64, ``"LINK/LENGTH"``, ``"reserve"`` or '
+        '``"reserve/LENGTH"`` for space that is kept free, or a table as below.  A link may stand once under one '
+        "uplink.",
+    ),
+    Table(
+        "An entry of downstreams",
+        Downstream,
+        schema.DOWNSTREAM,
+        'Written as a table, such as ``{ link = "lan2", length = 64, host = "::1" }``.  This is also how to write a '
+        "link that is really called ``reserve``.",
+    ),
+    Table(
+        "[switches.NAME]",
+        Switch,
+        schema.SWITCH,
+        "A bridge that is made ready for guests.",
+    ),
+    Table(
+        "[guests.NAME]",
+        Guest,
+        schema.GUEST,
+        "A virtual machine or container whose links are configured the moment they appear.",
+    ),
+    Table("[[guests.NAME.nics]]", NIC, schema.NIC, "One link of a guest, as the host sees it."),
+    Table("[local]", Local, schema.LOCAL, "What the local addresses of guests are made from."),
+    Table("[policy]", Policy, schema.POLICY, "What the helper allows at all."),
+)
+
+# Defaults that no value can show.
+SPECIAL = {
+    ("[uplinks.NAME]", "link"): "the table's name",
+    ("[switches.NAME]", "link"): "the table's name",
+    ("[[uplinks.NAME.delegations]]", "iaid"): "derived from the names",
+    ("An entry of downstreams", "host"): '``"::1"``; ``"::"`` for a /128',
+}
+
+# Uplinks that are tried for the note on what is not supported yet.
+NOT_YET = {
+    "start": Uplink(name="wan", link="eth0", start="ra"),
+    "profile": Uplink(name="wan", link="eth0", profile="dhcp6leased"),
+    "vrf": Uplink(name="wan", link="eth0", vrf="blue"),
+}
+
+
+def written(value: object) -> str:
+    """A value of the model, as it is written in a file."""
+    if value is None or value == "":
+        return "none" if value is None else 'empty: ``""``'
+    return f"``{_toml(value)}``"
+
+
+def _toml(value: object) -> str:
+    """A value in TOML."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (str, IPv4Network, IPv6Network)):
+        return f'"{value}"'
+    if isinstance(value, tuple):
+        return "[" + ", ".join(_toml(entry) for entry in value) + "]"
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+
+def default_of(table: Table, row: schema.Key) -> str:
+    """The default of a key, in words or as it is written."""
+    if row.required:
+        return "none: must be given"
+    special = SPECIAL.get((table.heading, row.name))
+    if special is not None:
+        return special
+    default = getattr(fields(table.model), row.name).default
+    if default is NOTHING or isinstance(default, Factory):  # type: ignore[arg-type]
+        raise LookupError(f"{table.heading} {row.name} has no default")
+    return written(default)
+
+
+def _is_not_yet(table: Table, row: schema.Key) -> bool:
+    """Whether a key may not be set to anything but its default in this version."""
+    if table.model is not Uplink or row.name not in NOT_YET:
+        return False
+    return any(error.path == f"uplinks.wan.{row.name}" for error in refused(Config(uplinks=(NOT_YET[row.name],))))
+
+
+def _table_is_not_yet(table: Table) -> bool:
+    """Whether the daemon does not act upon a table yet."""
+    if table.model is Switch:
+        return bool(not_yet(Config(switches=(Switch(name="lab", link="br0"),))))
+    if table.model in (Guest, NIC):
+        return bool(not_yet(Config(guests=(Guest(name="web1", id=1),))))
+    return False
+
+
+def _wrapped(words: str, first: str, indent: str) -> Iterable[str]:
+    """Lines of at most 118 characters."""
+    line = first
+    for word in words.split():
+        if len(line) + 1 + len(word) > 118 and line.strip():
+            yield line.rstrip()
+            line = indent
+        line += word if line in (first, indent) else f" {word}"
+    yield line.rstrip()
+
+
+def reference() -> str:
+    """All tables with all their keys, as reStructuredText."""
+    lines = [BEGIN, ""]
+    for table in TABLES:
+        heading = f"``{table.heading}``" if table.heading.startswith("[") else table.heading
+        lines += [heading, "-" * len(heading), "", *_wrapped(table.text, "", ""), ""]
+        if _table_is_not_yet(table):
+            lines += ["This version reads, checks and plans such a table; the daemon refuses to start with one.", ""]
+        for row in table.rows:
+            lines.append(f"``{row.name}``")
+            lines += _wrapped(row.meaning, "    ", "    ")
+            if _is_not_yet(table, row):
+                lines += ["", "    Not yet supported in this version: anything but the default is refused."]
+            lines.append("")
+            for name, value in (
+                ("Type", row.kind),
+                ("Default", default_of(table, row)),
+                ("Example", f"``{row.name} = {row.example}``"),
+            ):
+                lines += _wrapped(value, f"    :{name}: ", "        ")
+            lines.append("")
+    return "\n".join(lines)
