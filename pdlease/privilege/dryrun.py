@@ -1,0 +1,124 @@
+"""
+The C{dryrun} provider: changes nothing and writes down what it would do.
+
+It judges by the same policy as the others (L{pdlease.privilege.policy}), without asking the kernel about links.  The
+route socket is a real one, since listening changes nothing and needs no right.  A client socket is refused: nothing is
+sent, so no server hands anything out for show.  With C{dryrun:ask} the client socket is opened as the others do, which
+needs the right to bind port 546: servers are asked, and the daemon shows what it would do with their answers.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Sequence
+from socket import socket
+
+from twisted.internet.defer import Deferred, execute, fail, succeed
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from pdlease.interfaces import IPrivilege, IPrivilegeFactory, PrivilegeContext
+from pdlease.operations import Operation, PrivilegeError
+from pdlease.privilege.configuration import read_configuration
+from pdlease.privilege.execute import Refused
+from pdlease.privilege.opening import open_client_socket, open_route_socket, words_of
+from pdlease.privilege.policy import Policy
+
+# How many of the latest operations are kept.
+KEPT = 1000
+
+
+@implementer(IPrivilege)
+class DryRunPrivilege:
+    """
+    Writes down.
+
+    @ivar performed: the latest operations that were allowed, oldest first.
+    """
+
+    log = Logger()
+
+    def __init__(self, context: PrivilegeContext, asks: bool) -> None:
+        """
+        @param asks: whether client sockets are opened.
+        """
+        self.performed: list[Operation] = []
+        self._context = context
+        self._asks = asks
+        self._policy: Policy | None = None
+        self._owners = frozenset((0, os.getuid()))
+
+    def start(self) -> Deferred[bytes]:
+        return execute(self._read)
+
+    def perform(self, operations: Sequence[Operation]) -> Sequence[Deferred[None]]:
+        return [execute(self._perform, operation) for operation in operations]
+
+    def open_client_socket(self, link: str, index: int) -> Deferred[socket]:
+        return execute(self._open_client_socket, link, index)
+
+    def open_route_socket(self) -> Deferred[socket]:
+        if self._policy is None:
+            return fail(_not_started("open a route socket"))
+        return execute(open_route_socket)
+
+    def reload(self) -> Deferred[bytes]:
+        if self._policy is None:
+            return fail(_not_started(f"read {self._context.configuration_path}"))
+        return execute(self._read)
+
+    def stop(self) -> Deferred[None]:
+        self._policy = None
+        return succeed(None)
+
+    def _read(self) -> bytes:
+        data, config = read_configuration(self._context.configuration_path, self._owners)
+        self._policy = Policy.of(config, self._policy)
+        return data
+
+    def _perform(self, operation: Operation) -> None:
+        if self._policy is None:
+            raise _not_started(operation)
+        refusal = self._policy.judge(operation)
+        if refusal is not None:
+            raise Refused(str(operation), refusal)
+        self.log.info("dry run: would {operation}", operation=str(operation))
+        self.performed.append(operation)
+        del self.performed[:-KEPT]
+
+    def _open_client_socket(self, link: str, index: int) -> socket:
+        operation = f"open port 546 on {link}"
+        if self._policy is None:
+            raise _not_started(operation)
+        refusal = self._policy.judge_client_socket(link)
+        if refusal is not None:
+            raise Refused(operation, refusal)
+        if not self._asks:
+            problem = "this is a dry run: nothing is sent (the provider dryrun:ask would)"
+            raise PrivilegeError(operation, errno.EPERM, problem)
+        try:
+            return open_client_socket(index)
+        except OSError as error:
+            raise PrivilegeError(operation, error.errno or errno.EIO, words_of(error)) from None
+
+
+def _not_started(operation: object) -> PrivilegeError:
+    return PrivilegeError(str(operation), 0, "the privilege provider is not started")
+
+
+@implementer(IPrivilegeFactory)
+class DryRunFactory:
+    """Builds L{DryRunPrivilege}."""
+
+    name = "dryrun"
+    summary = "changes nothing and logs what it would do"
+    argument = "ask, to send and receive DHCPv6 all the same; nothing, to send nothing"
+
+    def build(self, argument: str, context: PrivilegeContext) -> IPrivilege:
+        if argument not in ("", "ask"):
+            raise ValueError(f"the privilege provider dryrun takes the argument ask or none, not {argument!r}")
+        return DryRunPrivilege(context, asks=argument == "ask")
+
+
+factory = DryRunFactory()

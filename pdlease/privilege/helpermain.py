@@ -1,0 +1,114 @@
+"""
+The helper process: reads the configuration, gives its other rights away, and answers boxes until nobody asks any
+more.
+
+Started by L{pdlease.privilege.helper} with one end of a socket pair as descriptor 3 and the path of the configuration
+as its argument.  What is answered is L{pdlease.privilege.answering}.  A plain blocking loop: neither Twisted nor zope
+is imported here, so that the process stays small and its program short.
+
+Its end ends the daemon, and the daemon's end its own: it leaves when the socket pair is closed, and the kernel kills it
+when its parent is gone.  Signals that are sent to the whole process group (TERM, INT, HUP) are the daemon's to answer.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from time import monotonic
+from typing import NoReturn
+
+import pdlease
+from pdlease.operations import PrivilegeError
+from pdlease.privilege.answering import Answering, refuse
+from pdlease.privilege.box import Box, BoxReader, encode_box
+from pdlease.privilege.configuration import read_configuration
+from pdlease.privilege.execute import Executor
+from pdlease.privilege.policy import Policy
+from pdlease.privilege.refusals import RefusalLog
+
+CONNECTION = 3
+
+# Answers are sent when so many octets are waiting, and when no whole box is left.
+ENOUGH = 1024
+
+Answer = Callable[[Box, Callable[[bytes, socket.socket], None]], bytes]
+
+
+def serve(connection: socket.socket, answer: Answer) -> None:
+    """
+    Answer boxes until the other end is closed.
+
+    Descriptors that are sent along are never taken in: the kernel closes them, since nothing here asks for them.
+    """
+    reader = BoxReader()
+    waiting = bytearray()
+    sent = 0
+
+    def send_descriptor(tag: bytes, made: socket.socket) -> None:
+        nonlocal sent
+        flush()
+        data = encode_box({"_answer": tag, "socket": b"%d" % sent})
+        # The first octets take the descriptor along.
+        rest = socket.send_fds(connection, [data], [made.fileno()])
+        connection.sendall(data[rest:])
+        sent += 1
+
+    def flush() -> None:
+        connection.sendall(waiting)
+        waiting.clear()
+
+    with contextlib.suppress(ConnectionResetError, BrokenPipeError):
+        while data := connection.recv(65536):
+            for box in reader.feed(data):
+                waiting += answer(box, send_descriptor)
+                if len(waiting) >= ENOUGH:
+                    flush()
+            flush()
+
+
+def log(line: str) -> None:
+    """Write to standard error; a line that nobody takes is lost."""
+    with contextlib.suppress(OSError):
+        os.write(2, f"pdlease helper: {line.rstrip()}\n".encode("utf-8", "backslashreplace"))
+
+
+def prepare(path: str) -> Answering:
+    """
+    Read the configuration, open what must be open, and give the other rights away.
+
+    @raise PrivilegeError: with a sentence for the operator.
+    """
+    owners = frozenset((0, os.getuid()))
+    data, config = read_configuration(path, owners)
+    try:
+        executor = Executor.open(Policy.of(config), monotonic)
+    except OSError as error:
+        raise PrivilegeError("open a route socket", error.errno or 0, error.strerror or str(error)) from None
+    report = ""
+    return Answering(
+        executor,
+        data,
+        lambda: read_configuration(path, owners),
+        RefusalLog(log, monotonic),
+        pdlease.__version__,
+        report,
+    )
+
+
+def main(path: str) -> NoReturn:
+    """Be the helper."""
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    connection = socket.socket(fileno=CONNECTION)
+    try:
+        answer: Answer = prepare(path).answer
+    except PrivilegeError as error:
+        answer = refuse(error)
+    serve(connection, answer)
+    sys.stderr.flush()
+    # No interpreter shutdown: nothing is to be saved, and it would need files that are closed to us.
+    os._exit(0)

@@ -1,0 +1,216 @@
+"""
+Who may do what to which link: the bounds that the configuration sets to the helper (design 9).
+
+Pure: the facts of links come in as values, and whether an object is ours is asked of the kernel by
+L{pdlease.privilege.execute}, which calls this first.  What can be asked at all is L{pdlease.privilege.vocabulary}.
+
+Additions are allowed on configured downstream links (addresses, on-link routes, IPv6 switched on) and for configured
+uplinks (unreachable routes, client sockets).  Removals are not judged by links at all, since their link may have left
+the configuration: there it counts that the object is ours.  A daemon that was taken over can still claim any prefix
+inside these bounds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from ipaddress import IPv6Network
+
+from attrs import frozen
+
+from pdlease.config.model import ON_LINK_METRIC, Config
+from pdlease.netlink.requests import LinkFacts
+from pdlease.operations import EnableIPv6, Operation, PutAddress, PutRoute, PutUnreachable
+
+# The shortest prefix that an unreachable route may have, unless an uplink's configured length is shorter: one /28 is
+# more than registries give to most providers.
+SHORTEST_DELEGATION = 28
+
+# How many addresses, and how many routes, there may be with our mark.
+MOST_OBJECTS = 4096
+
+LOOPBACK_INDEX = 1
+
+
+@frozen(kw_only=True)
+class Refusal:
+    """
+    Why something is not allowed.
+
+    @ivar field: the field of the operation that is out of bounds.
+    @ivar problem: a sentence about it.
+    """
+
+    field: str
+    problem: str
+
+    def __str__(self) -> str:
+        return f"{self.field}: {self.problem}"
+
+
+@frozen(kw_only=True)
+class UplinkBounds:
+    """What an uplink's configuration allows: the routing table and metric of its routes, the shortest prefix of one."""
+
+    table: int
+    metric: int
+    shortest: int
+
+
+@frozen(kw_only=True)
+class Policy:
+    """
+    The bounds of one configuration.
+
+    @ivar downstreams: for each downstream link the shortest subnet length and the tables of its uplinks.
+    @ivar uplinks: bounds of each uplink, by the name of its link (several uplinks may share one link's name).
+    @ivar prefixes: addresses and routes must be inside one of these.
+    @ivar route_protocol: the mark, see L{pdlease.netlink.requests.Marks}.
+    @ivar former: names of downstream links of earlier configurations of this process.
+    """
+
+    downstreams: Mapping[str, tuple[int, frozenset[int]]]
+    uplinks: Mapping[str, tuple[UplinkBounds, ...]]
+    prefixes: tuple[IPv6Network, ...]
+    route_protocol: int
+    former: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, config: Config, earlier: Policy | None = None) -> Policy:
+        """Derive the bounds from a configuration; C{earlier} is the policy that it replaces."""
+        downstreams: dict[str, tuple[int, frozenset[int]]] = {}
+        uplinks: dict[str, tuple[UplinkBounds, ...]] = {}
+        for uplink in config.uplinks:
+            requested = [d.requested_length for d in uplink.delegations]
+            bounds = UplinkBounds(
+                table=uplink.route_table,
+                metric=uplink.route_metric,
+                shortest=min([SHORTEST_DELEGATION, *(length for length in requested if length is not None)]),
+            )
+            uplinks[uplink.link] = (*uplinks.get(uplink.link, ()), bounds)
+            for link, length in _subnets(config, uplink.name):
+                shortest, tables = downstreams.get(link, (128, frozenset()))
+                downstreams[link] = (min(shortest, length), tables | {uplink.route_table})
+        return cls(
+            downstreams=downstreams,
+            uplinks=uplinks,
+            prefixes=config.policy.prefixes,
+            # The mark stays for the life of the process: what was made with it must stay ours.
+            route_protocol=config.daemon.route_protocol if earlier is None else earlier.route_protocol,
+            former=frozenset() if earlier is None else earlier.former | frozenset(earlier.downstreams),
+        )
+
+    def judge(self, operation: Operation) -> Refusal | None:
+        """Say why an operation is out of bounds; C{None} when it is not, as far as can be told without the kernel."""
+        rule = _RULES.get(type(operation))
+        return None if rule is None else rule(self, operation)
+
+    def judge_client_socket(self, link: str) -> Refusal | None:
+        """Say why no client socket may be had for a link."""
+        return None if link in self.uplinks else Refusal(field="link", problem=f"{link} is no configured uplink")
+
+
+def judge_link(link: str, facts: LinkFacts) -> Refusal | None:
+    """
+    Say why a name and the link behind an index do not go together: the kernel's name of that index counts, and it must
+    not be the loopback link.
+    """
+    if facts.name != link:
+        return Refusal(field="link", problem=f"index {facts.index} is {facts.name}, not {link}")
+    if facts.index == LOOPBACK_INDEX or link == "lo":
+        return Refusal(field="link", problem=f"{link} is the loopback link")
+    return None
+
+
+def _subnets(config: Config, uplink_name: str) -> Iterable[tuple[str, int]]:
+    uplink = config.uplink(uplink_name)
+    assert uplink is not None
+    for delegation in uplink.delegations:
+        for downstream in delegation.downstreams:
+            if downstream.link is not None:
+                yield downstream.link, downstream.length
+    for share in config.guest_shares(uplink_name):
+        yield share.link, 64
+
+
+def _judge_prefix(policy: Policy, field: str, prefix: IPv6Network, shortest: int) -> Refusal | None:
+    if not any(prefix.subnet_of(allowed) for allowed in policy.prefixes):
+        allowed = ", ".join(map(str, policy.prefixes))
+        return Refusal(field=field, problem=f"{prefix} is not inside {allowed}")
+    first = prefix.network_address
+    if first.is_multicast or first.is_link_local or first.is_loopback or first.is_unspecified:
+        return Refusal(field=field, problem=f"{prefix} is not for hosts of a network")
+    if prefix.prefixlen < shortest:
+        return Refusal(field=field, problem=f"{prefix} is shorter than /{shortest}")
+    return None
+
+
+def _judge_downstream(policy: Policy, link: str) -> Refusal | None:
+    if link not in policy.downstreams:
+        return Refusal(field="link", problem=f"{link} is no configured downstream")
+    return None
+
+
+def _judge_address(policy: Policy, operation: PutAddress) -> Refusal | None:
+    refusal = _judge_downstream(policy, operation.link)
+    if refusal is not None:
+        return refusal
+    shortest = policy.downstreams[operation.link][0]
+    refusal = _judge_prefix(policy, "address", operation.address.network, shortest)
+    if refusal is not None:
+        return refusal
+    if operation.valid == 0:
+        return Refusal(field="valid", problem="a valid lifetime of 0; an address that is over is removed")
+    if operation.preferred > operation.valid:
+        return Refusal(
+            field="preferred", problem=f"preferred for {operation.preferred} s but valid for {operation.valid} s"
+        )
+    return None
+
+
+def _judge_route(policy: Policy, operation: PutRoute) -> Refusal | None:
+    refusal = _judge_downstream(policy, operation.link)
+    if refusal is not None:
+        return refusal
+    shortest, tables = policy.downstreams[operation.link]
+    refusal = _judge_prefix(policy, "prefix", operation.prefix, shortest)
+    if refusal is not None:
+        return refusal
+    if operation.table not in tables:
+        return Refusal(field="table", problem=f"{operation.table} is not the table of an uplink of {operation.link}")
+    if operation.metric < ON_LINK_METRIC:
+        return Refusal(
+            field="metric", problem=f"{operation.metric} would go before the kernel's own routes ({ON_LINK_METRIC})"
+        )
+    if operation.expires == 0:
+        return Refusal(field="expires", problem="a lifetime of 0; a route that is over is removed")
+    return None
+
+
+def _judge_unreachable(policy: Policy, operation: PutUnreachable) -> Refusal | None:
+    bounds = policy.uplinks.get(operation.link)
+    if bounds is None:
+        return Refusal(field="link", problem=f"{operation.link} is no configured uplink")
+    refusal = _judge_prefix(policy, "prefix", operation.prefix, min(bound.shortest for bound in bounds))
+    if refusal is not None:
+        return refusal
+    if all((operation.table, operation.metric) != (bound.table, bound.metric) for bound in bounds):
+        return Refusal(
+            field="table",
+            problem=f"table {operation.table} with metric {operation.metric} is not what {operation.link} is "
+            f"configured with",
+        )
+    if operation.expires == 0:
+        return Refusal(field="expires", problem="a lifetime of 0; a route that is over is removed")
+    return None
+
+
+def _judge_enable(policy: Policy, operation: EnableIPv6) -> Refusal | None:
+    return _judge_downstream(policy, operation.link)
+
+
+_RULES: Mapping[type, Callable[..., Refusal | None]] = {
+    PutAddress: _judge_address,
+    PutRoute: _judge_route,
+    PutUnreachable: _judge_unreachable,
+    EnableIPv6: _judge_enable,
+}
