@@ -1,0 +1,156 @@
+"""
+What can be heard on the route socket, as values.
+
+L{pdlease.netlink.codec} makes them of received bytes, L{pdlease.netlink.links} folds them into the table.  Links,
+addresses and routes are carried as the values of L{pdlease.kernel}.
+"""
+
+from __future__ import annotations
+
+from ipaddress import IPv6Network
+from typing import Union
+
+from attrs import frozen
+
+from pdlease.kernel import KernelAddress, KernelRoute, Link
+
+
+@frozen
+class LinkNotice:
+    """A link is there or has changed."""
+
+    link: Link
+
+
+@frozen
+class LinkGone:
+    """
+    A link has departed.
+
+    RTM_DELLINK speaks of this only with no address family: with AF_BRIDGE it tells that a link left its bridge, and
+    with AF_INET6 that IPv6 went away from it.
+    """
+
+    index: int
+
+
+@frozen
+class AddressNotice:
+    """An IPv6 address was added, has changed, or is gone."""
+
+    address: KernelAddress
+    removed: bool = False
+
+
+@frozen
+class RouteNotice:
+    """An IPv6 route with our protocol number was added, has changed, or is gone."""
+
+    route: KernelRoute
+    removed: bool = False
+
+
+@frozen
+class Inet6Notice:
+    """
+    What IPv6 knows of a link has changed (group IPV6_IFINFO).
+
+    @ivar index: the link's.
+    @ivar disabled: its C{disable_ipv6} setting, or C{None} if the notice does not tell.
+    @ivar heard_router: whether a Router Advertisement was received since IPv6 came up there.
+    @ivar managed: the M flag of the last Router Advertisement (RFC 4861 section 4.2).
+    @ivar other: its O flag.
+    """
+
+    index: int
+    disabled: bool | None
+    heard_router: bool
+    managed: bool
+    other: bool
+
+
+@frozen
+class PrefixNotice:
+    """
+    A Router Advertisement named a prefix for address configuration (group IPV6_PREFIX).
+
+    @ivar index: the link that it was heard on.
+    @ivar prefix: the prefix.
+    @ivar flags: as the kernel gives them (1: on-link, 2: autonomous).
+    @ivar preferred: preferred lifetime in seconds as advertised.
+    @ivar valid: valid lifetime in seconds as advertised.
+    """
+
+    index: int
+    prefix: IPv6Network
+    flags: int
+    preferred: int
+    valid: int
+
+
+@frozen
+class DumpInterrupted:
+    """
+    The kernel's tables changed while it answered a dump (NLM_F_DUMP_INTR), so the answer may be wrong.
+
+    The kernel says so once, with the first message after the change.
+
+    @ivar sequence: the sequence number of the request.
+    """
+
+    sequence: int
+
+
+@frozen
+class DumpDone:
+    """
+    The answer to a dump is complete.
+
+    @ivar sequence: the sequence number of the request.
+    @ivar errno: 0, or why the kernel ended the dump early.
+    """
+
+    sequence: int
+    errno: int
+
+
+@frozen
+class Refusal:
+    """
+    The kernel refuses a request.
+
+    @ivar sequence: the sequence number of the request.
+    @ivar errno: why, as a number; 0 is an acknowledgement.
+    @ivar reason: why, in the kernel's own words where it had some.
+    """
+
+    sequence: int
+    errno: int
+    reason: str
+
+
+@frozen
+class Damaged:
+    """
+    A message that could not be read.
+
+    @ivar kind: its message type.
+    @ivar problem: what is wrong with it.
+    """
+
+    kind: int
+    problem: str
+
+
+Notice = Union[
+    LinkNotice,
+    LinkGone,
+    AddressNotice,
+    RouteNotice,
+    Inet6Notice,
+    PrefixNotice,
+    DumpInterrupted,
+    DumpDone,
+    Refusal,
+    Damaged,
+]
