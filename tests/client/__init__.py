@@ -1,1 +1,3 @@
-"""Tests of L{pdlease.client}."""
+"""
+Tests of the client room, module by module.
+"""

@@ -1,1 +1,3 @@
-"""Tests."""
+"""
+Whole conversations on virtual time, read like the RFC's examples.
+"""

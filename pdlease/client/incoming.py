@@ -1,0 +1,75 @@
+"""
+Whether a received message may be looked at: type, identifiers, transaction (RFC 9915 section 16).
+
+All of it is checked before any content counts (D6 of the original).  What the content means is
+L{pdlease.client.selection} for an Advertise, L{pdlease.client.verdicts} for a Reply, and
+L{pdlease.client.reconfigure} for a Reconfigure.
+"""
+
+from __future__ import annotations
+
+from pdlease.client.reasons import DiscardReason
+from pdlease.client.retransmission import Exchange
+from pdlease.client.settings import Settings
+from pdlease.client.verdicts import Remark
+from pdlease.wire.codes import MessageType
+from pdlease.wire.messages import Message
+
+_FROM_SERVERS = frozenset({MessageType.ADVERTISE, MessageType.REPLY, MessageType.RECONFIGURE})
+
+_KNOWN = frozenset(MessageType)
+
+LONGEST_MAX_RT = 86400
+"""The longest SOL_MAX_RT and INF_MAX_RT that count, seconds (A.3)."""
+
+SHORTEST_MAX_RT = 60
+"""The shortest of them, seconds."""
+
+
+def type_problem(message: Message) -> Remark | None:
+    """
+    Why a message of this type is dropped, or C{None} if servers send such messages to clients.
+    """
+    if message.message_type not in _KNOWN:
+        return DiscardReason.UNKNOWN_TYPE, f"type {message.message_type}"
+    if message.message_type not in _FROM_SERVERS:
+        return DiscardReason.CLIENT_TYPE, MessageType(message.message_type).name.capitalize()
+    return None
+
+
+def answer_problem(message: Message, settings: Settings, exchange: Exchange | None) -> Remark | None:
+    """
+    Why an Advertise or Reply is dropped, or C{None} if it answers the exchange that is under way.
+
+    @param exchange: the exchange under way, or C{None}.
+    """
+    name = MessageType(message.message_type).name.capitalize()
+    server = message.server_id
+    client = message.client_id
+    if server is None:
+        return DiscardReason.NO_SERVER_ID, name
+    if client is None:
+        return DiscardReason.NO_CLIENT_ID, name
+    if client != settings.duid:
+        return DiscardReason.OTHER_CLIENT, name
+    if exchange is None or exchange.transmissions == 0:
+        return DiscardReason.NOTHING_ASKED, name
+    if message.transaction_id != exchange.transaction_id:
+        return DiscardReason.TRANSACTION_ID, name
+    soliciting = exchange.message_type is MessageType.SOLICIT
+    if message.message_type == MessageType.ADVERTISE:
+        return None if soliciting else (DiscardReason.ADVERTISE_OUT_OF_PLACE, name)
+    if soliciting and not settings.rapid_commit:
+        return DiscardReason.RAPID_COMMIT_UNASKED, name
+    if soliciting and not message.rapid_commit:
+        return DiscardReason.RAPID_COMMIT_MISSING, name
+    if exchange.server is not None and server != exchange.server:
+        return DiscardReason.OTHER_SERVER, f"{name} of {server}, asked was {exchange.server}"
+    return None
+
+
+def valid_max_rt(value: int | None) -> int | None:
+    """
+    A SOL_MAX_RT or INF_MAX_RT that counts, or C{None} if there is none or it is out of bounds (A.3).
+    """
+    return value if value is not None and SHORTEST_MAX_RT <= value <= LONGEST_MAX_RT else None
