@@ -15,7 +15,7 @@ from typing import Protocol
 
 from attrs import field, frozen
 
-from pdlease.wire.reader import WireError, excerpt
+from pdlease.wire.reader import WireError, counted, excerpt
 
 _HEADER = Struct(">HH")
 _read_header = _HEADER.unpack_from
@@ -113,7 +113,7 @@ def read_options(
                 f"{container}, option {code}",
                 start,
                 excerpt(data, start, end),
-                f"{length} bytes of content wanted, {end - body} left",
+                f"{counted(length)} of content wanted, {end - body} left",
             )
         reader = readers.get(code)
         if reader is None:

@@ -46,6 +46,13 @@ def excerpt(data: bytes, start: int, end: int) -> bytes:
     return data[start : min(end, start + LONGEST_EXCERPT)]
 
 
+def counted(number: int) -> str:
+    """
+    Say a number of bytes.
+    """
+    return "1 byte" if number == 1 else f"{number} bytes"
+
+
 class Layout:
     """
     The fixed part of an option: its name, and its fields in their order.
@@ -86,7 +93,7 @@ class Layout:
                 raise self._cut(data, start, end)
             surplus = start + self.size
             raise WireError(
-                self.name, surplus, excerpt(data, surplus, end), f"{self.size} bytes wanted, {end - start} there"
+                self.name, surplus, excerpt(data, surplus, end), f"{counted(self.size)} wanted, {end - start} there"
             )
         return self._struct.unpack_from(data, start)
 
@@ -101,5 +108,5 @@ class Layout:
             offset += width
             label, width = next(fields)
         return WireError(
-            f"{self.name}, {label}", offset, excerpt(data, offset, end), f"{width} bytes wanted, {end - offset} left"
+            f"{self.name}, {label}", offset, excerpt(data, offset, end), f"{counted(width)} wanted, {end - offset} left"
         )

@@ -10,7 +10,7 @@ from typing import ClassVar, Self
 from attrs import frozen
 
 from pdlease.wire.codes import OptionCode
-from pdlease.wire.reader import Layout, WireError, excerpt
+from pdlease.wire.reader import Layout, WireError, counted, excerpt
 
 _LENGTH = Struct(">H")
 
@@ -31,7 +31,7 @@ def _read_sized(data: bytes, start: int, end: int, name: str) -> tuple[bytes, ..
                 f"{name}, data",
                 start + 2,
                 excerpt(data, start + 2, end),
-                f"{length} bytes wanted, {end - start - 2} left",
+                f"{counted(length)} wanted, {end - start - 2} left",
             )
         found.append(data[start + 2 : following])
         start = following
@@ -123,7 +123,7 @@ class VendorOptions:
                     f"VENDOR_OPTIONS, option {code}",
                     body,
                     excerpt(data, body, end),
-                    f"{length} bytes wanted, {end - body} left",
+                    f"{counted(length)} wanted, {end - body} left",
                 )
             options.append((code, data[body:start]))
         return cls(enterprise, tuple(options))
