@@ -170,13 +170,14 @@ AT_TOP: dict[int, OptionReader] = {
 """What is known directly in a message."""
 
 
-def decode(data: bytes) -> Message:
+def decode(data: bytes | bytearray | memoryview) -> Message:
     """
     Read a datagram.
 
     @param data: its octets, up to 65535.
     @raise WireError: if it is shorter than a message, or one of its options reaches past its end (R-16-20).
     """
+    data = bytes(data)  # Free for bytes; from a buffer that is used again, parts must be copied in any case.
     if len(data) < SHORTEST:
         raise WireError("message", 0, data, f"at least {SHORTEST} bytes wanted, {len(data)} there")
     message_type = data[0]

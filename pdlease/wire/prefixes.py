@@ -15,7 +15,7 @@ from attrs import frozen
 from pdlease.wire.chain import MalformedOption, Option, OptionReader, read_options, write_options
 from pdlease.wire.codes import OptionCode
 from pdlease.wire.options import Status
-from pdlease.wire.reader import Layout, WireError, excerpt
+from pdlease.wire.reader import Layout, WireError, counted, excerpt
 
 
 def _first_status(options: tuple[Option, ...]) -> Status | None:
@@ -151,14 +151,7 @@ class IAPrefix:
         if start == end:
             return cls(preferred, valid, length, prefix)
         options, remainder = read_options(data, start, end, IN_PREFIX, "IA_PREFIX")
-        return cls(
-            preferred,
-            valid,
-            length,
-            prefix,
-            tuple([_checked(option, length, start) for option in options]),
-            remainder,
-        )
+        return cls(preferred, valid, length, prefix, _fitting(options, length, start), remainder)
 
     def body(self) -> bytes:
         """Give the fields, then the options."""
@@ -166,15 +159,22 @@ class IAPrefix:
         return fields + write_options(self.options) + self.remainder if self.options or self.remainder else fields
 
 
-def _checked(option: Option, length: int, offset: int) -> Option:
+def _fitting(options: tuple[Option, ...], length: int, offset: int) -> tuple[Option, ...]:
     """
-    Check an option in a prefix of C{length}: a PD_EXCLUDE that cannot be a part of that is malformed (B.4).
+    Judge the options of a prefix of C{length}: a PD_EXCLUDE that cannot be a part of that is malformed (B.4).
+
+    @param offset: where the first option begins.
     """
-    if not isinstance(option, PDExclude) or option.fits(length):
-        return option
-    body = option.body()
-    problem = f"cannot be a /{option.length} in {len(option.subnet_id)} bytes within a /{length}"
-    return MalformedOption(option.code, body, WireError("PD_EXCLUDE", offset, body, problem))
+    judged: list[Option] = []
+    for option in options:
+        body = option.body()
+        if isinstance(option, PDExclude) and not option.fits(length):
+            problem = f"a /{option.length} in {counted(len(option.subnet_id))} cannot be a part of a /{length}"
+            judged.append(MalformedOption(option.code, body, WireError("PD_EXCLUDE", offset + 4, body, problem)))
+        else:
+            judged.append(option)
+        offset += 4 + len(body)
+    return tuple(judged)
 
 
 _IA_PREFIX = Layout(

@@ -24,7 +24,7 @@ class DUIDTests(SynchronousTestCase):
         self.assertEqual(duid.kind, 1)
 
     def test_enterprise(self) -> None:
-        """A DUID-EN is type 2, enterprise number and identifier, as in the example of RFC 9915 section 11.3 (R-11-12)."""
+        """A DUID-EN is type 2, enterprise number and identifier, as in RFC 9915 section 11.3 (R-11-12)."""
         duid = DUID.from_enterprise(32473, octets("0cc084d303000912"))
         self.assertEqual(duid.data, octets("0002 00007ed9 0cc084d303000912"))
         self.assertEqual(duid.kind, 2)
