@@ -26,9 +26,12 @@ from pdlease.operations import PrivilegeError
 from pdlease.privilege.answering import Answering, refuse
 from pdlease.privilege.box import Box, BoxReader, encode_box
 from pdlease.privilege.configuration import read_configuration
+from pdlease.privilege.confinement import closing_of
 from pdlease.privilege.execute import Executor
 from pdlease.privilege.policy import Policy
 from pdlease.privilege.refusals import RefusalLog
+from pdlease.sandbox.closing import close
+from pdlease.sandbox.users import SandboxError
 
 CONNECTION = 3
 
@@ -88,14 +91,20 @@ def prepare(path: str) -> Answering:
         executor = Executor.open(Policy.of(config), monotonic)
     except OSError as error:
         raise PrivilegeError("open a route socket", error.errno or 0, error.strerror or str(error)) from None
-    report = ""
+    try:
+        report = close(closing_of(config.daemon, path))
+    except SandboxError as error:
+        raise PrivilegeError("start the helper", 0, str(error)) from None
+    remarks = report.remarks
+    if not os.access(path, os.R_OK):
+        remarks += (f"{path} cannot be read by user {report.user}: reload will not work",)
     return Answering(
         executor,
         data,
         lambda: read_configuration(path, owners),
         RefusalLog(log, monotonic),
         pdlease.__version__,
-        report,
+        "\n".join((str(report), *remarks)),
     )
 
 
