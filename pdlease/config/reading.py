@@ -121,7 +121,7 @@ class Reading:
             whole = ".".join([outer.strip('"'), name, *_nested_names(value)])
             self.wrong(
                 joined(path, name),
-                f'unknown table; a name with a dot in it must be quoted: [{parent}."{whole}"]',
+                f"unknown table; a name with a dot in it must be quoted: [{parent}.{written(whole)}]",
             )
             return
         self.wrong(joined(path, name), f"unknown key{question or '; known are ' + ', '.join(known)}")
