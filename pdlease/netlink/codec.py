@@ -27,12 +27,13 @@ from ipaddress import IPv6Network
 from types import ModuleType
 from typing import Any
 
-from pdlease.netlink.hotpath import AF_INET6, read_address, read_link, read_route, read_whole_link
+from pdlease.netlink.hotpath import AF_INET6, read_address, read_link, read_lost_multicast, read_route, read_whole_link
 from pdlease.netlink.notices import (
     AddressNotice,
     Damaged,
     DumpDone,
     DumpInterrupted,
+    Inet6Doubt,
     Inet6Notice,
     LinkGone,
     LinkNotice,
@@ -229,7 +230,10 @@ def _route(data: bytes, start: int, end: int, now: float, protocol: int) -> Noti
 
 def _route_gone(data: bytes, start: int, end: int, now: float, protocol: int) -> Notice | None:
     route = read_route(data, start, end, now, protocol)
-    return None if route is None else RouteNotice(route, removed=True)
+    if route is not None:
+        return RouteNotice(route, removed=True)
+    index = read_lost_multicast(data, start, end)
+    return None if index is None else Inet6Doubt(index)
 
 
 def _prefix(data: bytes, start: int, end: int, now: float, protocol: int) -> Notice | None:

@@ -39,6 +39,8 @@ _DISABLE_IPV6 = 4 * 26  # DEVCONF_DISABLE_IPV6, in octets
 _IFA_ADDRESS, _IFA_LOCAL, _IFA_CACHEINFO, _IFA_FLAGS, _IFA_PROTO = 1, 2, 6, 8, 11
 _RTA_DST, _RTA_OIF, _RTA_PRIORITY, _RTA_CACHEINFO, _RTA_TABLE = 1, 4, 6, 12, 15
 _RTM_F_CLONED = 0x200
+_RTN_UNICAST, _RTN_MULTICAST = 1, 5
+_RTPROT_KERNEL = 2
 _FOR_EVER = 0xFFFFFFFF
 _TICKS = 100  # USER_HZ: in which the kernel counts the lifetime of a route
 
@@ -63,6 +65,13 @@ def _attributes(data: bytes, offset: int, end: int) -> dict[int, tuple[int, int]
 
 def _name(data: bytes, start: int, end: int) -> str:
     return os.fsdecode(data[start:end].split(b"\0", 1)[0])
+
+
+def _end(lifetime: int, now: float) -> float:
+    """Make a lifetime in seconds absolute.  One that is over ended long ago: when, the kernel does not tell."""
+    if lifetime == _FOR_EVER:
+        return inf
+    return now + lifetime if lifetime else 0.0
 
 
 def read_link(data: bytes, start: int, end: int) -> tuple[int, int]:
@@ -147,8 +156,8 @@ def read_address(data: bytes, start: int, end: int, now: float) -> KernelAddress
         index=index,
         address=IPv6Interface((bytes(data[place[0] : place[1]]), length)),
         flags=flags,
-        preferred_until=inf if preferred == _FOR_EVER else now + preferred,
-        valid_until=inf if valid == _FOR_EVER else now + valid,
+        preferred_until=_end(preferred, now),
+        valid_until=_end(valid, now),
         protocol=protocol,
     )
 
@@ -166,7 +175,7 @@ def read_route(data: bytes, start: int, end: int, now: float, protocol: int) -> 
     metric = ticks = 0
     if (place := found.get(_RTA_DST)) is not None:
         destination = IPv6Address(bytes(data[place[0] : place[1]]))
-    if (place := found.get(_RTA_OIF)) is not None and kind == 1:
+    if (place := found.get(_RTA_OIF)) is not None and kind == _RTN_UNICAST:
         (index,) = _U32.unpack_from(data, place[0])
     if (place := found.get(_RTA_PRIORITY)) is not None:
         (metric,) = _U32.unpack_from(data, place[0])
@@ -183,3 +192,12 @@ def read_route(data: bytes, start: int, end: int, now: float, protocol: int) -> 
         protocol=made_by,
         valid_until=now + ticks / _TICKS if ticks else inf,
     )
+
+
+def read_lost_multicast(data: bytes, start: int, end: int) -> int | None:
+    """Read the link's index from a message about the kernel's own route of ff00::/8; C{None} for any other route."""
+    family, length, _, _, _, made_by, _, kind, _ = _ROUTE.unpack_from(data, start)
+    if family != AF_INET6 or length != 8 or made_by != _RTPROT_KERNEL or kind != _RTN_MULTICAST:
+        return None
+    place = _attributes(data, start + _ROUTE.size, end).get(_RTA_OIF)
+    return None if place is None else int(_U32.unpack_from(data, place[0])[0])

@@ -70,6 +70,18 @@ class Inet6Notice:
 
 
 @frozen
+class Inet6Doubt:
+    """
+    IPv6 was taken off a link: down, too small an MTU, or C{disable_ipv6}.
+
+    The kernel tells nobody that C{disable_ipv6} was set to 1 (while it tells that it was set to 0, by L{Inet6Notice});
+    but it then removes the route of ff00::/8, which this is made of.  Whether that was the reason must be asked.
+    """
+
+    index: int
+
+
+@frozen
 class PrefixNotice:
     """
     A Router Advertisement named a prefix for address configuration (group IPV6_PREFIX).
@@ -148,6 +160,7 @@ Notice = Union[
     AddressNotice,
     RouteNotice,
     Inet6Notice,
+    Inet6Doubt,
     PrefixNotice,
     DumpInterrupted,
     DumpDone,

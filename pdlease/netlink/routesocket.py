@@ -38,14 +38,14 @@ class RouteProtocol(DatagramProtocol):
         route_protocol: int,
         heard: Callable[[Notice], object],
         overrun: Callable[[], object],
-        paused: Callable[[], object],
+        paused: Callable[[bool], object],
     ) -> None:
         """
         @param clock: the boot-time clock, by which lifetimes are made absolute.
         @param route_protocol: our route protocol number.
         @param heard: called with each notice.
         @param overrun: called when notices were lost.
-        @param paused: called after each turn in which something was read.
+        @param paused: called after each turn of reading, with whether all has been read that there was.
         """
         self._clock = clock
         self._route_protocol = route_protocol
@@ -124,10 +124,12 @@ class RoutePort:
     def doRead(self) -> None:
         # An exception from here would make the reactor drop the descriptor for good.
         try:
+            is_drained = False
             for _ in range(BUDGET):
                 if self._socket is None or not self._read(self._socket):
+                    is_drained = True
                     break
-            self.protocol.paused()
+            self.protocol.paused(is_drained)
         except Exception:
             self.log.failure("what the kernel said could not be dealt with")
 

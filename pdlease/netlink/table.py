@@ -1,0 +1,228 @@
+"""
+The kernel's links, addresses and routes as they are now, folded from notices.
+
+L{Table} is the believed state of the kernel that L{pdlease.difference} and L{pdlease.applier} read; it knows no socket
+and no clock.  Who asks the kernel, and asks again when something was missed, is L{pdlease.netlink.links}; what a notice
+is, L{pdlease.netlink.notices}.
+
+What Linux 6.18 sends, seen in a namespace (C{tests/live/test_netlink_live.py} holds it to that):
+
+  - Set down: the link first, then the removal of its routes, then of its addresses.  A permanent address stays where
+    C{keep_addr_on_down} is set, and with C{skip_notify_on_dev_down} no removal of a route is told: so the routes of a
+    link that is down are dropped here without being told.
+  - Set up: the link without carrier, then with it; addresses come when carrier is there, first tentative, then not.
+  - Carrier lost: the link, nothing else; addresses and routes stay.
+  - Renamed: the link with its new name, nothing else.
+  - Addresses flushed, run out, deprecated: one notice for each.
+  - C{disable_ipv6} to 1: removal of routes and addresses, and not a word of the setting itself.
+  - C{disable_ipv6} to 0: a notice of family AF_INET6 if the link is up, none if it is down.
+  - Out of a bridge: RTM_DELLINK of family AF_BRIDGE, and the link without its master.
+  - Deleted, or moved to another namespace: the link down, removals of routes and addresses, then RTM_DELLINK.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import inf
+from types import MappingProxyType
+
+from attrs import evolve
+
+from pdlease.kernel import AddressKey, KernelAddress, KernelRoute, Link, RouteKey
+from pdlease.netlink.notices import (
+    AddressNotice,
+    Inet6Notice,
+    LinkGone,
+    LinkNotice,
+    Notice,
+    RouteNotice,
+)
+
+JITTER = 1.5
+"""
+Two times of expiry less than so many seconds apart are one and the same, told twice: the kernel tells what is left in
+whole seconds.
+"""
+
+
+class Table:
+    """
+    What the kernel is believed to hold (L{pdlease.kernel.KernelTable}).
+
+    @ivar inet6: what IPv6 last told of links, by index, as far as it told anything since the start.
+    """
+
+    def __init__(self) -> None:
+        self.inet6: dict[int, Inet6Notice] = {}
+        self._links: dict[int, Link] = {}
+        self._names: dict[str, int] = {}
+        self._addresses: dict[AddressKey, KernelAddress] = {}
+        self._routes: dict[RouteKey, KernelRoute] = {}
+        self._changed: set[str] = set()
+        self._is_changed = False
+        self._unseen_links: set[int] = set()
+        self._unseen_addresses: set[AddressKey] = set()
+        self._unseen_routes: set[RouteKey] = set()
+
+    # The reading side.
+
+    @property
+    def links(self) -> Mapping[int, Link]:
+        return MappingProxyType(self._links)
+
+    @property
+    def addresses(self) -> Mapping[AddressKey, KernelAddress]:
+        return MappingProxyType(self._addresses)
+
+    @property
+    def routes(self) -> Mapping[RouteKey, KernelRoute]:
+        return MappingProxyType(self._routes)
+
+    def link_named(self, name: str) -> Link | None:
+        index = self._names.get(name)
+        return None if index is None else self._links.get(index)
+
+    # The writing side.
+
+    def fold(self, notice: Notice) -> None:
+        """Take one notice in."""
+        if isinstance(notice, LinkNotice):
+            self._put_link(notice.link)
+        elif isinstance(notice, LinkGone):
+            self._drop_link(notice.index)
+        elif isinstance(notice, AddressNotice):
+            if notice.removed:
+                self._drop_address(notice.address.key)
+            else:
+                self._put_address(notice.address)
+        elif isinstance(notice, RouteNotice):
+            if notice.removed:
+                self._drop_route(notice.route.key)
+            else:
+                self._put_route(notice.route)
+        elif isinstance(notice, Inet6Notice):
+            self._put_inet6(notice)
+
+    def changes(self) -> frozenset[str] | None:
+        """
+        Tell what has changed since this was last asked: names of links, old and new; C{None} if nothing has.  A route
+        that belongs to no link is a change without a name.
+        """
+        if not self._is_changed:
+            return None
+        changed = frozenset(self._changed)
+        self._changed.clear()
+        self._is_changed = False
+        return changed
+
+    def expect_links(self) -> None:
+        """All links are about to be told: those that are not will be missing."""
+        self._unseen_links = set(self._links)
+
+    def expect_addresses(self) -> None:
+        """All addresses are about to be told."""
+        self._unseen_addresses = set(self._addresses)
+
+    def expect_routes(self) -> None:
+        """All routes are about to be told."""
+        self._unseen_routes = set(self._routes)
+
+    def drop_links(self) -> None:
+        """All links have been told: those that were not are gone."""
+        for index in tuple(self._unseen_links):
+            self._drop_link(index)
+
+    def drop_addresses(self) -> None:
+        """All addresses have been told: those that were not are gone."""
+        for key in tuple(self._unseen_addresses):
+            self._drop_address(key)
+
+    def drop_routes(self) -> None:
+        """All routes have been told: those that were not are gone."""
+        for key in tuple(self._unseen_routes):
+            self._drop_route(key)
+
+    def _touch(self, index: int | None) -> None:
+        self._is_changed = True
+        if index is not None and (link := self._links.get(index)) is not None:
+            self._changed.add(link.name)
+
+    def _put_link(self, link: Link) -> None:
+        self._unseen_links.discard(link.index)
+        old = self._links.get(link.index)
+        if old == link and self._names.get(link.name) == link.index:
+            return
+        self._touch(link.index)
+        if old is not None and self._names.get(old.name) == link.index:
+            del self._names[old.name]
+        self._links[link.index] = link
+        self._names[link.name] = link.index
+        self._touch(link.index)
+        if not link.is_up:
+            for key in [key for key, route in self._routes.items() if route.index == link.index]:
+                self._drop_route(key)
+
+    def _drop_link(self, index: int) -> None:
+        self._unseen_links.discard(index)
+        self.inet6.pop(index, None)
+        link = self._links.get(index)
+        if link is None:
+            return
+        for address in [key for key in self._addresses if key[0] == index]:
+            self._drop_address(address)
+        for route in [key for key in self._routes if key[1] == index]:
+            self._drop_route(route)
+        self._touch(index)
+        del self._links[index]
+        if self._names.get(link.name) == index:
+            del self._names[link.name]
+
+    def _put_address(self, address: KernelAddress) -> None:
+        self._unseen_addresses.discard(address.key)
+        old = self._addresses.get(address.key)
+        if old is not None:
+            address = evolve(
+                address,
+                preferred_until=_steady(old.preferred_until, address.preferred_until),
+                valid_until=_steady(old.valid_until, address.valid_until),
+            )
+            if old == address:
+                return
+        self._addresses[address.key] = address
+        self._touch(address.index)
+
+    def _drop_address(self, key: AddressKey) -> None:
+        self._unseen_addresses.discard(key)
+        if self._addresses.pop(key, None) is not None:
+            self._touch(key[0])
+
+    def _put_route(self, route: KernelRoute) -> None:
+        self._unseen_routes.discard(route.key)
+        old = self._routes.get(route.key)
+        if old is not None:
+            route = evolve(route, valid_until=_steady(old.valid_until, route.valid_until))
+            if old == route:
+                return
+        self._routes[route.key] = route
+        self._touch(route.index)
+
+    def _drop_route(self, key: RouteKey) -> None:
+        self._unseen_routes.discard(key)
+        if self._routes.pop(key, None) is not None:
+            self._touch(key[1])
+
+    def _put_inet6(self, notice: Inet6Notice) -> None:
+        link = self._links.get(notice.index)
+        if link is None:
+            return
+        if self.inet6.get(notice.index) != notice:
+            self.inet6[notice.index] = notice
+            self._touch(notice.index)
+        if notice.disabled is not None and notice.disabled != link.ipv6_disabled:
+            self._links[notice.index] = evolve(link, ipv6_disabled=notice.disabled)
+            self._touch(notice.index)
+
+
+def _steady(old: float, new: float) -> float:
+    """The time that was told before, if it is the same but for the kernel's rounding."""
+    return old if old != inf and abs(old - new) < JITTER else new
