@@ -116,6 +116,10 @@ class Marking:
         return address.protocol == self.protocol or (address.protocol is None and not self.is_shown)
 
 
+Placed = dict[ObjectKey, tuple[Wanted, Link | None]]
+"""What is wanted, by its key in the kernel, with the link that it is on (C{None}: on none)."""
+
+
 @frozen(kw_only=True)
 class Comparison:
     """
@@ -123,13 +127,11 @@ class Comparison:
 
     @ivar acts: what is to be done, in order.
     @ivar held: what is wanted and there, by key.
-    @ivar placed: all that is wanted and has its place in the kernel, by key, there or not.
     @ivar gone: keys of ledger entries that stand for nothing any more.
     """
 
     acts: tuple[Act, ...] = ()
     held: Mapping[ObjectKey, Wanted] = field(factory=dict)
-    placed: Mapping[ObjectKey, Wanted] = field(factory=dict)
     gone: tuple[ObjectKey, ...] = ()
 
 
@@ -150,12 +152,12 @@ def difference(
     @param ours: the ledger's entries.
     @param now: boot-clock second.
     """
-    acts = compare(wanted, current, ours, now, marking=marking).acts
+    acts = compare(place(wanted, current, now), current, ours, now, marking=marking).acts
     return tuple(operation for act in acts for operation in act.operations)
 
 
 def compare(
-    wanted: Iterable[Wanted],
+    placed: Placed,
     current: Current,
     ours: Mapping[ObjectKey, Owned],
     now: float,
@@ -168,11 +170,11 @@ def compare(
     """
     The same with more to say and more to be told; the cost is linear in the number of objects.
 
+    @param placed: what is wanted, by L{place}.
     @param skip: keys that nothing is to be done about now.
     @param push: keys whose object is to be made again even if it seems right.
     @param kept: names of uplinks whose objects stay although nobody wants them (yet).
     """
-    placed = place(wanted, current, now)
     enabling: list[Act] = []
     puts: list[Act] = []
     held: dict[ObjectKey, Wanted] = {}
@@ -208,12 +210,11 @@ def compare(
     return Comparison(
         acts=(*enabling, *puts, *removals),
         held=held,
-        placed={key: item for key, (item, _) in placed.items()},
         gone=gone,
     )
 
 
-def place(wanted: Iterable[Wanted], current: Current, now: float) -> dict[ObjectKey, tuple[Wanted, Link | None]]:
+def place(wanted: Iterable[Wanted], current: Current, now: float) -> Placed:
     """
     Find for everything wanted its place in the kernel: its key, and the link that it is on.
 
@@ -222,7 +223,7 @@ def place(wanted: Iterable[Wanted], current: Current, now: float) -> dict[Object
     same metric, as a route that is put there replaces whatever was (an on-link route goes before an unreachable one).
     """
     links: dict[str, Link | None] = {}
-    placed: dict[ObjectKey, tuple[Wanted, Link | None]] = {}
+    placed: Placed = {}
     slots: dict[tuple[IPv6Network, int, int], RouteKey] = {}
     for item in wanted:
         if isinstance(item, WantedUnreachable):
@@ -332,13 +333,16 @@ def _put(
     key: ObjectKey, item: Wanted, link: Link | None, there: KernelAddress | KernelRoute | None, now: float
 ) -> Act | None:
     """
-    Make an object as wanted; C{None} if less than a second is left, which cannot be told to the kernel.  An address that
-    is there for longer than that is removed.
+    Make an object as wanted; C{None} if so little time is left that it is not worth it.  An address that is there for
+    longer than the kernel can be told is removed.
     """
     assert not isinstance(item, WantedIPv6)
     operations: tuple[Operation, ...]
     entry: Owned
     valid = seconds_left(item.valid_until, now)
+    if there is None and valid <= SLACK:
+        # The kernel may have let go of it just now, a little early.
+        return None
     if isinstance(item, WantedAddress):
         assert link is not None and (there is None or isinstance(there, KernelAddress))
         remove = RemoveAddress(link=link.name, index=link.index, address=there.address if there else item.address)
@@ -381,7 +385,7 @@ def _put(
 
 
 def _leftovers(
-    placed: Mapping[ObjectKey, tuple[Wanted, Link | None]],
+    placed: Placed,
     current: Current,
     ours: Mapping[ObjectKey, Owned],
     marking: Marking,

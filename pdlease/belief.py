@@ -1,0 +1,157 @@
+"""
+What the kernel has acknowledged but not yet been heard to say.
+
+An answer and the notice of the same change come by different sockets, in any order.  Until the table shows something
+new, what was acknowledged is laid over it, so that nothing is asked for twice.  The table itself is
+L{pdlease.netlink.links}; who compares is L{pdlease.applier}.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from math import inf
+from typing import TypeVar, cast
+
+from attrs import evolve, frozen
+
+from pdlease.kernel import (
+    ADDRESS_TENTATIVE,
+    IPV6_ENABLED,
+    UNICAST,
+    UNREACHABLE,
+    AddressKey,
+    KernelAddress,
+    KernelRoute,
+    KernelTable,
+    Link,
+    ObjectKey,
+    RouteKey,
+)
+from pdlease.operations import INFINITE, DisableIPv6, EnableIPv6, Operation, PutAddress, PutRoute, PutUnreachable
+
+GRACE = 0.5
+"""
+How long (seconds) what was acknowledged is believed without a notice of it; after that the kernel's table is right.
+"""
+
+Shown = KernelAddress | KernelRoute | bool | None
+"""What is under a key: an address, a route, whether IPv6 is off on a link, or nothing."""
+
+
+@frozen(kw_only=True)
+class Belief:
+    """
+    Something acknowledged.
+
+    @ivar value: what the kernel holds now.
+    @ivar seen: what the table showed when it was asked for; the belief ends when it shows something else.
+    @ivar until: boot-clock second at which it ends anyway.
+    """
+
+    value: Shown
+    seen: Shown
+    until: float
+
+    @classmethod
+    def after(cls, operation: Operation, seen: Shown, started: float, now: float, protocol: int) -> Belief:
+        """
+        What to believe when an operation has succeeded.
+
+        @param seen: what the table showed when it was asked for.
+        @param started: when that was.
+        @param protocol: our mark on addresses.
+        """
+        # Of new lifetimes of an address that is still tentative the kernel gives no notice.
+        is_silent = isinstance(seen, KernelAddress) and bool(seen.flags & ADDRESS_TENTATIVE)
+        return cls(value=_result(operation, started, protocol), seen=seen, until=inf if is_silent else now + GRACE)
+
+
+def shown(table: KernelTable, key: ObjectKey) -> Shown:
+    """What the table shows under a key."""
+    if len(key) == 4:
+        return table.routes.get(key)
+    if key[0] == IPV6_ENABLED:
+        link = table.links.get(key[1])
+        return link.ipv6_disabled if link is not None else None
+    return table.addresses.get(cast(AddressKey, key))
+
+
+class Believed:
+    """The table with beliefs laid over it; a L{Current<pdlease.difference.Current>}."""
+
+    def __init__(self, table: KernelTable, beliefs: Mapping[ObjectKey, Belief]) -> None:
+        addresses: dict[AddressKey, KernelAddress | None] = {}
+        routes: dict[RouteKey, KernelRoute | None] = {}
+        changed: dict[int, Link] = {}
+        for key, belief in beliefs.items():
+            if len(key) == 4:
+                routes[key] = cast("KernelRoute | None", belief.value)
+            elif key[0] == IPV6_ENABLED:
+                link = table.links.get(key[1])
+                if link is not None:
+                    changed[link.index] = evolve(link, ipv6_disabled=belief.value is True)
+            else:
+                addresses[cast(AddressKey, key)] = cast("KernelAddress | None", belief.value)
+        self._table = table
+        self._changed = changed
+        self.links: Mapping[int, Link] = {**table.links, **changed} if changed else table.links
+        self.addresses: Mapping[AddressKey, KernelAddress | None] = (
+            _Over(addresses, table.addresses) if addresses else table.addresses
+        )
+        self.routes: Mapping[RouteKey, KernelRoute | None] = _Over(routes, table.routes) if routes else table.routes
+
+    def link_named(self, name: str) -> Link | None:
+        """Find the link that is called C{name} now; C{None} if there is none."""
+        link = self._table.link_named(name)
+        return self._changed.get(link.index, link) if link is not None else None
+
+
+_K = TypeVar("_K")
+_V = TypeVar("_V")
+
+
+class _Over(Mapping[_K, "_V | None"]):
+    """A mapping laid over another."""
+
+    def __init__(self, over: Mapping[_K, _V | None], under: Mapping[_K, _V]) -> None:
+        self._over = over
+        self._under = under
+
+    def __getitem__(self, key: _K) -> _V | None:
+        return self._over[key] if key in self._over else self._under[key]
+
+    def __iter__(self) -> Iterator[_K]:
+        return iter({**self._under, **self._over})
+
+    def __len__(self) -> int:
+        return len({**self._under, **self._over})
+
+
+def _until(seconds: int, since: float) -> float:
+    return inf if seconds == INFINITE else since + seconds
+
+
+def _result(operation: Operation, since: float, protocol: int) -> Shown:
+    """What the kernel holds after an operation."""
+    if isinstance(operation, PutAddress):
+        return KernelAddress(
+            index=operation.index,
+            address=operation.address,
+            preferred_until=_until(operation.preferred, since),
+            valid_until=_until(operation.valid, since),
+            protocol=protocol,
+        )
+    if isinstance(operation, PutRoute):
+        return KernelRoute(
+            prefix=operation.prefix,
+            index=operation.index,
+            table=operation.table,
+            metric=operation.metric,
+            kind=UNICAST,
+            valid_until=_until(operation.expires, since),
+        )
+    if isinstance(operation, PutUnreachable):
+        return KernelRoute(prefix=operation.prefix, table=operation.table, metric=operation.metric, kind=UNREACHABLE)
+    if isinstance(operation, (EnableIPv6, DisableIPv6)):
+        return isinstance(operation, DisableIPv6)
+    return None
