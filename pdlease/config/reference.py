@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from ipaddress import IPv4Network, IPv6Network
 
-from attrs import NOTHING, Factory, fields, frozen
+from attrs import fields, frozen
 
 from pdlease.config import schema
 from pdlease.config.model import (
@@ -132,10 +132,7 @@ def default_of(table: Table, row: schema.Key) -> str:
     special = SPECIAL.get((table.heading, row.name))
     if special is not None:
         return special
-    default = getattr(fields(table.model), row.name).default
-    if default is NOTHING or isinstance(default, Factory):  # type: ignore[arg-type]
-        raise LookupError(f"{table.heading} {row.name} has no default")
-    return written(default)
+    return written(getattr(fields(table.model), row.name).default)
 
 
 def _is_not_yet(table: Table, row: schema.Key) -> bool:

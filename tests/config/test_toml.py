@@ -379,6 +379,24 @@ class ErrorsTests(SynchronousTestCase):
             ],
         )
 
+    def test_switch_link(self) -> None:
+        """
+        A switch with the wrong name for a link is one error, and another may have the same.
+        """
+        self.assertProblems(
+            '[switches.a]\nlink = "x/y"\n[switches.b]\nlink = 3\n',
+            'switches.a.link: "x/y" is not the name of a link: no "/", ":" or white space, not "." or ".."',
+            "switches.b.link: expected text in quotes, not 3",
+        )
+
+    def test_very_long_key(self) -> None:
+        """
+        A very long key is cut in messages.
+        """
+        problem = problems(SMALLEST + f"[daemon]\n{'x ' * 500!r} = 1")[0]
+        self.assertTrue(problem.startswith('daemon."x x x '), problem)
+        self.assertLess(len(problem), 300)
+
     def test_downstreams(self) -> None:
         """
         D42, seed-behaviour 2.5: an over-long name, a wrong length, a wrong type are ordinary errors with their place.
