@@ -11,7 +11,7 @@ from __future__ import annotations
 from ipaddress import IPv6Network
 from math import inf
 
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 
 from pdlease.wire.duid import DUID
 
@@ -106,6 +106,21 @@ class Lease:
 
 
 @frozen(kw_only=True)
+class ReconfigureKey:
+    """
+    What a server signs its Reconfigure messages with (RFC 9915 section 20.4).  Secret: kept where only we read it.
+
+    @ivar server: the server.
+    @ivar secret: 16 octets.
+    @ivar replay: the last value of its counter; a Reconfigure must have a greater one (R-20-02).
+    """
+
+    server: DUID
+    secret: bytes = field(repr=False)
+    replay: int
+
+
+@frozen(kw_only=True)
 class UplinkRecord:
     """
     What is remembered of one uplink across restarts.
@@ -115,9 +130,11 @@ class UplinkRecord:
     @ivar inf_max_rt: the INF_MAX_RT in force (seconds), or C{None}.
     @ivar trusted: false where the clock cannot tell how much of the lifetimes is left (another boot and no trustworthy
         wall clock, R-D-06); such a lease is asked for again, not installed.
+    @ivar key: what the server signs Reconfigure with, or C{None}.
     """
 
     lease: Lease
     sol_max_rt: int | None = None
     inf_max_rt: int | None = None
     trusted: bool = True
+    key: ReconfigureKey | None = None

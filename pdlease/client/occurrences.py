@@ -13,8 +13,9 @@ from typing import Union
 from attrs import frozen
 
 from pdlease.client.reasons import Change, DiscardReason, Reason
+from pdlease.client.settings import Settings
 from pdlease.client.states import State
-from pdlease.lease import Lease
+from pdlease.lease import Lease, ReconfigureKey
 from pdlease.wire.messages import Message
 
 
@@ -87,7 +88,20 @@ class Ask:
     request: Request
 
 
-Occurrence = Union[LinkUp, LinkDown, UpstreamChanged, Arrived, Due, Ask]
+@frozen
+class NewSettings:
+    """
+    The configuration of the uplink is another one; the DUID is the same.
+
+    What is no longer wanted is dropped from the lease without a Release.
+
+    @ivar settings: how the uplink is to be served from now on.
+    """
+
+    settings: Settings
+
+
+Occurrence = Union[LinkUp, LinkDown, UpstreamChanged, Arrived, Due, Ask, NewSettings]
 
 
 @frozen
@@ -150,14 +164,17 @@ class Moved:
 @frozen
 class Remembered:
     """
-    A server's SOL_MAX_RT or INF_MAX_RT is in force now and wants to be kept over restarts (A.3).
+    Something beside the lease wants to be kept over restarts: SOL_MAX_RT and INF_MAX_RT (A.3), the key of Reconfigure
+    (R-20-01).
 
     @ivar sol_max_rt: seconds, or C{None} for the default.
     @ivar inf_max_rt: likewise.
+    @ivar key: what the server signs Reconfigure with, or C{None}.
     """
 
     sol_max_rt: int | None
     inf_max_rt: int | None
+    key: ReconfigureKey | None = None
 
 
 @frozen

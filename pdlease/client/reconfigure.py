@@ -6,11 +6,10 @@ What obeying means is L{pdlease.client.turn}.  MD5 is what the protocol prescrib
 
 from __future__ import annotations
 
-from attrs import frozen
-
 from pdlease.client.reasons import DiscardReason
 from pdlease.client.settings import Settings
 from pdlease.client.verdicts import Remark
+from pdlease.lease import ReconfigureKey
 from pdlease.wire.codes import MessageType, OptionCode
 from pdlease.wire.duid import DUID
 from pdlease.wire.messages import Message
@@ -26,25 +25,6 @@ OBEYED = frozenset({MessageType.RENEW, MessageType.REBIND, MessageType.INFORMATI
 """What a Reconfigure may ask for (R-16.11-05)."""
 
 
-@frozen(kw_only=True)
-class Key:
-    """
-    What a server signs its Reconfigure messages with.
-
-    @ivar server: the server.
-    @ivar secret: 16 octets.
-    @ivar replay: the last value of its counter; a Reconfigure must have a greater one (R-20-02).
-    """
-
-    server: DUID
-    secret: bytes
-    replay: int
-
-    def __repr__(self) -> str:
-        """Everything but the secret."""
-        return f"Key(server={self.server}, replay={self.replay})"
-
-
 def _signed(message: Message, kind: int) -> Authentication | None:
     """
     The one authentication of RKAP in a message, or C{None} if there is none, another, or several (R-20-04, R-20-05).
@@ -57,7 +37,7 @@ def _signed(message: Message, kind: int) -> Authentication | None:
     return option if suits and len(option.information) == 17 and option.information[0] == kind else None
 
 
-def key_after(message: Message, settings: Settings, server: DUID, key: Key | None) -> Key | None:
+def key_after(message: Message, settings: Settings, server: DUID, key: ReconfigureKey | None) -> ReconfigureKey | None:
     """
     The key after an accepted Reply: a new one, the same, or none any more.
 
@@ -70,11 +50,13 @@ def key_after(message: Message, settings: Settings, server: DUID, key: Key | Non
         return None
     option = _signed(message, KEY)
     if option is not None:
-        return Key(server=server, secret=option.information[1:], replay=int.from_bytes(option.replay, "big"))
+        return ReconfigureKey(server=server, secret=option.information[1:], replay=int.from_bytes(option.replay, "big"))
     return key if key is not None and key.server == server else None
 
 
-def reconfigure_problem(message: Message, datagram: bytes, settings: Settings, key: Key | None) -> Remark | None:
+def reconfigure_problem(
+    message: Message, datagram: bytes, settings: Settings, key: ReconfigureKey | None
+) -> Remark | None:
     """
     Why a Reconfigure is dropped, or C{None} if it is genuine (section 16.11).
 
@@ -106,3 +88,11 @@ def reconfigure_problem(message: Message, datagram: bytes, settings: Settings, k
     if int.from_bytes(option.replay, "big") <= key.replay:
         return DiscardReason.RECONFIGURE_REPLAYED, f"counter not above {key.replay}"
     return None
+
+
+def replay_of(message: Message) -> int:
+    """
+    The counter in a Reconfigure that was found genuine.
+    """
+    option = _signed(message, DIGEST)
+    return 0 if option is None else int.from_bytes(option.replay, "big")

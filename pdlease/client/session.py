@@ -2,8 +2,8 @@
 One uplink's session: the value that holds all the client knows of it, and L{step}, by which it becomes the next one.
 
 Nothing here reads a clock, draws a number by itself or sends anything: time comes in with every step, chance with the
-session, and what is to be done goes out as effects.  How a step is worked out is L{pdlease.client.turn}; the words it
-speaks are L{pdlease.client.occurrences}.
+session, and what is to be done goes out as effects.  How a step is worked out is L{pdlease.client.progress}; the words
+it speaks are L{pdlease.client.occurrences}.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from attrs import evolve, field, frozen
 
 from pdlease.client.counters import Counters
 from pdlease.client.occurrences import Effect, Occurrence
+from pdlease.client.progress import take
 from pdlease.client.ratelimit import RateLimit
 from pdlease.client.reasons import Reason
-from pdlease.client.reconfigure import Key
 from pdlease.client.retransmission import DEFAULT_SOL_MAX_RT, Exchange
 from pdlease.client.selection import HoldOff, Offer
 from pdlease.client.settings import Chance, Settings
 from pdlease.client.states import EXCHANGE, State, Trigger
 from pdlease.client.turn import Turn
 from pdlease.client.verdicts import Association
-from pdlease.lease import Lease
+from pdlease.lease import Lease, ReconfigureKey, UplinkRecord
 from pdlease.wire.codes import MessageType
 from pdlease.wire.duid import DUID
 
@@ -51,7 +51,7 @@ class Session:
     @ivar releasing: the lease that is being given back, empty when none is.
     @ivar rate: the limit on messages.
     @ivar hold_offs: servers whose offers are passed over for a while.
-    @ivar linked_at: boot-clock second at which the exchange after the last link up was to begin.
+    @ivar linked_at: boot-clock second at which the last Solicit or confirming Rebind was sent first.
     @ivar evidence_until: boot-clock second at which silence ends the lease, for there are signs of another upstream;
         C{inf} where there are none.
     @ivar changed_at: boot-clock second of the last attempt for a change of the upstream network.
@@ -88,7 +88,7 @@ class Session:
     inf_max_rt: int | None = None
     max_rt_server: DUID | None = None
     advertised: tuple[frozenset[int], frozenset[int]] = (frozenset(), frozenset())
-    key: Key | None = None
+    key: ReconfigureKey | None = None
     reconfigured_at: float = -inf
     counters: Counters = field(factory=Counters)
 
@@ -176,13 +176,19 @@ class Session:
 
     @classmethod
     def begin(
-        cls, settings: Settings, chance: Chance, lease: Lease | None = None, suspect: Lease | None = None
+        cls,
+        settings: Settings,
+        chance: Chance,
+        lease: Lease | None = None,
+        suspect: Lease | None = None,
+        key: ReconfigureKey | None = None,
     ) -> Session:
         """
         A session whose link is down.
 
         @param lease: what is held from before a restart and may be used, or C{None}.
         @param suspect: what was held but cannot be dated (R-D-06), or C{None}; one of the two at most.
+        @param key: what the server signs Reconfigure with, as kept from before, or C{None}.
         """
         messages, window = settings.rate_limit
         return cls(
@@ -194,6 +200,19 @@ class Session:
             rate=RateLimit(messages=messages, seconds=window),
             sol_max_rt=settings.sol_max_rt,
             inf_max_rt=settings.inf_max_rt,
+            key=key,
+        )
+
+    @property
+    def record(self) -> UplinkRecord:
+        """What is to be kept over restarts."""
+        trusted = self.suspect is None
+        return UplinkRecord(
+            lease=self.lease if self.suspect is None else self.suspect,
+            sol_max_rt=self.sol_max_rt,
+            inf_max_rt=self.inf_max_rt,
+            trusted=trusted,
+            key=self.key,
         )
 
 
@@ -228,5 +247,5 @@ def step(session: Session, occurrence: Occurrence, now: float) -> tuple[Session,
     @return: as it is now, and what is to be done, in this order.
     """
     turn = Turn(session, now)
-    turn.take(occurrence)
+    take(turn, occurrence)
     return turn.session, tuple(turn.effects)

@@ -19,7 +19,7 @@ from pdlease.client.reasons import Reason
 @unique
 class State(Enum):
     """
-    What the client is doing on one uplink; every state but four of them has its one exchange of messages.
+    What the client is doing on one uplink; every state but DOWN, BOUND and STOPPED has its one exchange of messages.
     """
 
     DOWN = "the link is down"
@@ -29,6 +29,7 @@ class State(Enum):
     RENEWING = "extending the lease at its server (Renew, from T1)"
     REBINDING = "extending the lease at any server (Rebind, from T2)"
     CONFIRMING = "asking whether the lease still holds on this link (Rebind with the timing of Confirm)"
+    INFORMING = "asking the server for other configuration, lease held (Information-request)"
     RELEASING = "giving the lease back (Release)"
     STOPPED = "asked to be silent"
 
@@ -63,6 +64,12 @@ class Trigger(Enum):
     STOP_ASKED = "silence asked for"
     UPSTREAM_CHANGED = "the upstream network changed, lease held"
     UPSTREAM_CHANGED_EMPTY = "the upstream network changed, nothing held"
+    SETTINGS_CHANGED = "other settings, lease held"
+    SETTINGS_CHANGED_EMPTY = "other settings, nothing held"
+    TOLD_TO_RENEW = "Reconfigure: Renew"
+    TOLD_TO_REBIND = "Reconfigure: Rebind"
+    TOLD_TO_INFORM = "Reconfigure: Information-request"
+    INFORMED = "the answer to an Information-request"
 
 
 @frozen
@@ -85,15 +92,18 @@ def _exchange() -> dict[tuple[State, Trigger], Step]:
     Write the exchange table down; rows that hold for several states are written once.
     """
     S, T, R = State, Trigger, Reason
-    linked = (S.SOLICITING, S.REQUESTING, S.BOUND, S.RENEWING, S.REBINDING, S.CONFIRMING, S.STOPPED)
-    asking = (S.RENEWING, S.REBINDING, S.CONFIRMING)
-    holding = (S.BOUND, *asking)
+    extending = (S.RENEWING, S.REBINDING, S.CONFIRMING)
+    resting = (S.BOUND, S.INFORMING)
+    holding = (*resting, *extending)
+    running = (S.SOLICITING, S.REQUESTING, *holding, S.STOPPED)
     table: dict[tuple[State, Trigger], Step] = {}
-    for state in (S.DOWN, *linked):
+
+    for state in (S.DOWN, *running):
         table[state, T.LINK_UP_EMPTY] = Step(S.SOLICITING, R.LINK_CAME_UP)
         table[state, T.LINK_UP_HOLDING] = Step(S.CONFIRMING, R.LINK_CAME_UP)
-    for state in (*linked, S.RELEASING):
+    for state in (*running, S.RELEASING):
         table[state, T.LINK_DOWN] = Step(S.DOWN, R.LINK_IS_DOWN)
+
     table[S.SOLICITING, T.SERVER_CHOSEN] = Step(S.REQUESTING, R.OFFER_CHOSEN)
     table[S.SOLICITING, T.SERVED] = Step(S.BOUND, R.SERVED)
     table[S.SOLICITING, T.SPENT_EMPTY] = Step(S.STOPPED, R.NOBODY_ANSWERED)
@@ -102,12 +112,12 @@ def _exchange() -> dict[tuple[State, Trigger], Step]:
     table[S.REQUESTING, T.REFUSED] = Step(S.SOLICITING, R.REFUSED, gives_up=True)
     table[S.REQUESTING, T.REFUSED_HOLDING] = Step(S.BOUND, R.REFUSED_PARTLY)
     table[S.REQUESTING, T.WITHDRAWN] = Step(S.SOLICITING, R.WITHDRAWN)
-    table[S.SOLICITING, T.UPSTREAM_CHANGED_EMPTY] = Step(S.SOLICITING, R.UPSTREAM_CHANGED)
-    table[S.BOUND, T.UPSTREAM_CHANGED] = Step(S.RENEWING, R.UPSTREAM_CHANGED)
-    table[S.BOUND, T.T1] = Step(S.RENEWING, R.T1_PASSED)
-    for state in (S.BOUND, S.RENEWING):
+
+    for state in resting:
+        table[state, T.T1] = Step(S.RENEWING, R.T1_PASSED)
+    for state in (*resting, S.RENEWING):
         table[state, T.T2] = Step(S.REBINDING, R.T2_PASSED)
-    for state in asking:
+    for state in extending:
         table[state, T.SERVED] = Step(S.BOUND, R.SERVED)
         table[state, T.UNBOUND] = Step(S.REQUESTING, R.NO_BINDING)
         table[state, T.WITHDRAWN] = Step(S.SOLICITING, R.WITHDRAWN)
@@ -115,19 +125,34 @@ def _exchange() -> dict[tuple[State, Trigger], Step]:
     table[S.CONFIRMING, T.SPENT_EMPTY] = Step(S.SOLICITING, R.NOBODY_CONFIRMED)
     for state in holding:
         table[state, T.EXPIRED] = Step(S.SOLICITING, R.EXPIRED)
-    for state in (S.BOUND, S.REQUESTING, *asking):
+    for state in (S.REQUESTING, *holding):
         table[state, T.RENUMBERED] = Step(S.SOLICITING, R.RENUMBERED, gives_up=True)
-    for state in (*holding, S.REQUESTING, S.STOPPED):
+
+    table[S.BOUND, T.TOLD_TO_RENEW] = Step(S.RENEWING, R.SERVER_ASKED)
+    table[S.BOUND, T.TOLD_TO_REBIND] = Step(S.REBINDING, R.SERVER_ASKED)
+    table[S.BOUND, T.TOLD_TO_INFORM] = Step(S.INFORMING, R.SERVER_ASKED)
+    table[S.INFORMING, T.INFORMED] = Step(S.BOUND, R.SERVED)
+    table[S.SOLICITING, T.UPSTREAM_CHANGED_EMPTY] = Step(S.SOLICITING, R.UPSTREAM_CHANGED)
+    table[S.SOLICITING, T.SETTINGS_CHANGED_EMPTY] = Step(S.SOLICITING, R.SETTINGS_CHANGED)
+    table[S.REQUESTING, T.SETTINGS_CHANGED_EMPTY] = Step(S.SOLICITING, R.SETTINGS_CHANGED)
+    for state in holding:
+        # Whatever was being extended when the last association that held something was dropped from the settings.
+        table[state, T.SETTINGS_CHANGED_EMPTY] = Step(S.SOLICITING, R.SETTINGS_CHANGED)
+    for state in resting:
+        table[state, T.UPSTREAM_CHANGED] = Step(S.RENEWING, R.UPSTREAM_CHANGED)
+        table[state, T.SETTINGS_CHANGED] = Step(S.RENEWING, R.SETTINGS_CHANGED)
+
+    for state in (S.REQUESTING, *holding, S.STOPPED):
         table[state, T.RENEW_ASKED] = Step(S.RENEWING, R.ASKED)
         table[state, T.REBIND_ASKED] = Step(S.REBINDING, R.ASKED)
         table[state, T.RELEASE_ASKED] = Step(S.RELEASING, R.ASKED, gives_up=True)
     table[S.DOWN, T.RELEASE_ASKED] = Step(S.DOWN, R.LINK_IS_DOWN, gives_up=True)
-    for state in linked:
+    for state in running:
         table[state, T.RELEASE_ASKED_EMPTY] = Step(S.STOPPED, R.RELEASED)
         table[state, T.SOLICIT_ASKED] = Step(S.SOLICITING, R.ASKED, gives_up=True)
     table[S.RELEASING, T.SOLICIT_ASKED] = Step(S.SOLICITING, R.ASKED)
     table[S.RELEASING, T.RELEASED] = Step(S.STOPPED, R.RELEASED)
-    for state in (*linked, S.RELEASING):
+    for state in (*running, S.RELEASING):
         table[state, T.STOP_ASKED] = Step(S.STOPPED, R.ASKED_TO_STOP)
     return table
 
