@@ -145,7 +145,12 @@ class ModelTests(SynchronousTestCase):
         is an ordinary name.
         """
         text = downstreams(
-            '"a"', '"b/60"', '"reserve"', '"reserve/56"', '{ link = "reserve", length = 127, host = "::" }'
+            '"a"',
+            '"b/60"',
+            '"reserve"',
+            '"reserve/56"',
+            '{ link = "c", length = 62 }',
+            '{ link = "reserve", length = 127, host = "::" }',
         )
         self.assertEqual(
             parse(text.encode(), "x.toml").uplinks[0].delegations[0].downstreams,
@@ -154,6 +159,7 @@ class ModelTests(SynchronousTestCase):
                 Downstream(link="b", length=60),
                 Downstream(),
                 Downstream(length=56),
+                Downstream(link="c", length=62),
                 Downstream(link="reserve", length=127, host=0),
             ),
         )
