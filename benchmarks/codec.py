@@ -3,7 +3,7 @@ How fast DHCPv6 messages are read and written, next to scapy and dhcpkit where t
 
 Run C{python -m benchmarks.codec} in the checkout.  All codecs get the same Reply (identifiers, associations with a
 prefix each, name servers, search list, SOL_MAX_RT), with 1 and with 64 associations.  To read is to have all fields as
-values; to write is to make the message from values, in the form each codec likes them, and to encode it.  The codecs take
+values; to write is to make the message from values, in the form each codec likes, and to encode it.  The codecs take
 turns in every round, so that a busy machine disturbs them alike; the median of the rounds counts.
 """
 
