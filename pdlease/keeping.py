@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from pdlease.interfaces import ILeaseStore, StoreError
 from pdlease.lease import UplinkRecord
+from pdlease.logs import Logger
 
 FIRST_WAIT = 5.0
 LONGEST_WAIT = 300.0

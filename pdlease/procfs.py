@@ -16,7 +16,9 @@ from pdlease.wire.codes import CLIENT_PORT
 def socket_inodes(table: str, port: int) -> set[str]:
     """The inodes of the sockets bound to C{port}, from the text of C{/proc/net/udp6}."""
     wanted = f":{port:04X}"
-    return {fields[9] for fields in map(str.split, table.splitlines()[1:]) if len(fields) > 9 and fields[1].endswith(wanted)}
+    return {
+        fields[9] for fields in map(str.split, table.splitlines()[1:]) if len(fields) > 9 and fields[1].endswith(wanted)
+    }
 
 
 def _descriptors(root: str, pid: str) -> Iterator[str]:

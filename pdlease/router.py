@@ -14,7 +14,6 @@ from typing import Any
 from attrs import frozen
 from twisted.internet.defer import DeferredList
 from twisted.internet.interfaces import IReactorFDSet, IReactorTime
-from twisted.logger import Logger
 
 from pdlease.applier import Applier
 from pdlease.client.settings import Chance, IAWish, Settings
@@ -24,6 +23,7 @@ from pdlease.identity import Identity, with_iaids
 from pdlease.interfaces import ILeaseStore, IPrivilege
 from pdlease.kernel import KernelTable
 from pdlease.lease import UplinkRecord
+from pdlease.logs import Logger
 from pdlease.uplink import Surroundings, Uplink
 from pdlease.wanted import Share, share
 from pdlease.wire.duid import DUID

@@ -19,7 +19,7 @@ from pdlease.config.toml import ConfigErrors, parse
 DEFAULT_PATH = "/etc/pdlease/pdlease.toml"
 
 
-class Options(usage.Options):  # type: ignore[misc]
+class Options(usage.Options):
     """
     Options of C{twistd pdlease}.
 
@@ -69,6 +69,9 @@ def wrong(sentence: str) -> None:
 
 def makeService(options: Options) -> IService:
     """Make the daemon of a checked configuration; nothing is started yet."""
+    from twisted.internet import reactor  # noqa: TID251 - twistd has chosen it; everybody else is given it
+
+    from pdlease.ending import Ending
     from pdlease.service import Daemon
 
-    return Daemon(options.config, options["config"], options.source)
+    return Daemon(options.config, options["config"], options.source, reactor, Ending(reactor).end)

@@ -16,7 +16,6 @@ from typing import Any
 from attrs import frozen
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorFDSet, IReactorTime
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from pdlease.client.occurrences import (
@@ -42,6 +41,7 @@ from pdlease.interfaces import ILeaseStore, IPrivilege
 from pdlease.keeping import Keeper
 from pdlease.kernel import KernelTable, Link
 from pdlease.lease import Lease, UplinkRecord
+from pdlease.logs import Logger
 from pdlease.operations import PrivilegeError
 from pdlease.udp import ClientPort
 from pdlease.wire.describe import describe
@@ -94,12 +94,14 @@ class Uplink:
     ):
         self.name = settings.uplink
         self.link_name = link_name
+        trusted = record is None or record.trusted
+        lease = record.lease if record is not None else None
         self.session = Session.begin(
-            settings, chance, record.lease if record else None, suspect=bool(record and not record.trusted)
+            settings, chance, lease=lease if trusted else None, suspect=None if trusted else lease
         )
         self.waits_for = f"link {link_name} to appear"
         self.port: ClientPort | None = None
-        self.sent: dict[str, int] = {}
+        self.counted: dict[str, int] = {}
         self._around = around
         self._port_problem = ""
         self._index: int | None = None
@@ -207,7 +209,7 @@ class Uplink:
 
     def discarded(self, reason: str, source: str, detail: str) -> None:
         """A datagram was dropped before the session saw it; count and show why."""
-        self.sent[f"discarded_{reason}"] = self.sent.get(f"discarded_{reason}", 0) + 1
+        self.counted[f"discarded_{reason}"] = self.counted.get(f"discarded_{reason}", 0) + 1
         self._tell("discarded", reason=reason, source=source, detail=detail)
 
     def _happen(self, occurrence: Occurrence) -> None:
@@ -257,7 +259,7 @@ class Uplink:
         text = describe(effect.message)
         problem = self.port.send(encode(effect.message)) if self.port is not None else "no socket"
         if problem:
-            self.sent["send_failed"] = self.sent.get("send_failed", 0) + 1
+            self.counted["send_failed"] = self.counted.get("send_failed", 0) + 1
             self.log.warn("{uplink}: {message} not sent: {problem}", uplink=self.name, message=text, problem=problem)
         else:
             self.log.debug("{uplink}: sent {message}", uplink=self.name, message=text)
@@ -329,9 +331,11 @@ class Uplink:
         self._tell_attempted()
 
     def _not_opened(self, failure: Failure, index: int) -> None:
-        failure.trap(PrivilegeError)
         self._opening = False
         problem = failure.value
+        if not isinstance(problem, PrivilegeError):
+            failure.raiseException()
+            return
         if self._stopped or index != self._index:
             self.link_changed()
             return
@@ -370,4 +374,11 @@ class Uplink:
     @property
     def record(self) -> UplinkRecord:
         """What is to be remembered of this uplink."""
-        return UplinkRecord(lease=self.lease, sol_max_rt=self.session.sol_max_rt, inf_max_rt=self.session.inf_max_rt)
+        session = self.session
+        suspect = session.suspect
+        return UplinkRecord(
+            lease=session.lease if suspect is None else suspect,
+            sol_max_rt=session.sol_max_rt,
+            inf_max_rt=session.inf_max_rt,
+            trusted=suspect is None,
+        )

@@ -1,0 +1,195 @@
+"""
+What operators are answered, and what they may ask for: L{IDaemonControl} over the router.
+
+Who may ask, and how it travels, is L{pdlease.control}; what the documents look like, L{pdlease.report}.  Nothing is
+decided here about leases or the kernel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from twisted.internet.defer import Deferred, ensureDeferred
+from zope.interface import implementer
+
+from pdlease import report
+from pdlease.applier import Applier
+from pdlease.client.occurrences import Request
+from pdlease.config.plan import plan_document
+from pdlease.identity import Identity
+from pdlease.interfaces import IDaemonControl, ITimeSource, Refused, UnknownUplink
+from pdlease.logs import Logger
+from pdlease.router import Router
+from pdlease.uplink import Uplink
+
+Document = dict[str, Any]
+
+
+class Journal:
+    """
+    Numbers events and tells them to whoever listens.
+
+    @ivar sequence: number of the newest event.
+    """
+
+    log = Logger()
+
+    def __init__(self, times: ITimeSource) -> None:
+        self.sequence = 0
+        self._times = times
+        self._listeners: list[Callable[[Document], None]] = []
+
+    def record(self, uplink: str | None, event: str, fields: Document) -> None:
+        """Tell an event; C{uplink} is C{None} for what concerns the daemon as a whole."""
+        self.sequence += 1
+        document = {"sequence": self.sequence, "time": self._times.wall(), "uplink": uplink, "event": event, **fields}
+        for listener in tuple(self._listeners):
+            listener(document)
+
+    def subscribe(self, listener: Callable[[Document], None]) -> Callable[[], None]:
+        """Call C{listener} with every event from now on; returns what ends that."""
+        self._listeners.append(listener)
+
+        def end() -> None:
+            if listener in self._listeners:
+                self._listeners.remove(listener)
+
+        return end
+
+
+@implementer(IDaemonControl)
+class Desk:
+    """Answers for one daemon."""
+
+    log = Logger()
+
+    def __init__(
+        self,
+        router: Router,
+        applier: Applier,
+        journal: Journal,
+        *,
+        seconds: Callable[[], float],
+        sandbox: Callable[[], str],
+        who: Callable[[], Identity],
+        reload: Callable[[bool], Coroutine[Deferred[Any], Any, Document]],
+        set_log_level: Callable[[str], None],
+    ) -> None:
+        """
+        @param seconds: the boot-time clock.
+        @param sandbox: what of the sandbox is in force, in words.
+        @param who: the identity in use.
+        @param reload: reads the configuration again; with C{True} it only tells what would be done.
+        @param set_log_level: changes how much is logged.
+        """
+        self._router = router
+        self._applier = applier
+        self._journal = journal
+        self._seconds = seconds
+        self._sandbox = sandbox
+        self._who = who
+        self._reload = reload
+        self._set_log_level = set_log_level
+        self._waiters: list[tuple[str, Deferred[Document]]] = []
+
+    def changed(self) -> None:
+        """Something about an uplink or its assignments changed: whoever waits for that is answered."""
+        waiters, self._waiters = self._waiters, []
+        for name, waiter in waiters:
+            if waiter.called:
+                continue
+            if name not in self._router.uplinks:
+                waiter.errback(UnknownUplink(name))
+            elif self._is_served(name):
+                waiter.callback(self.status(name))
+            else:
+                self._waiters.append((name, waiter))
+
+    def _is_served(self, name: str) -> bool:
+        return report.is_served(self._router.uplinks[name], self._router.shares.get(name), self._applier)
+
+    # IDaemonControl
+
+    def status(self, uplink: str | None) -> Document:
+        chosen = self._router.uplinks if uplink is None else {uplink: self._named(uplink)}
+        return report.status_document(chosen, self._router.shares, self._applier, self._seconds(), self._sandbox())
+
+    def plan(self) -> Document:
+        held = {
+            (share.uplink, carved.delegation): carved.prefix
+            for share in self._router.shares.values()
+            for carved in share.carvings
+        }
+        prefixes = {place: prefix.prefix for place, prefix in held.items()}
+        excluded = {place: prefix.excluded for place, prefix in held.items() if prefix.excluded is not None}
+        return dict(plan_document(self._router.config, prefixes, self._router.iaids, excluded))
+
+    def wait(self, uplink: str) -> Deferred[Document]:
+        self._named(uplink)
+        waiter: Deferred[Document] = Deferred()
+        self._waiters.append((uplink, waiter))
+        self.changed()
+        return waiter
+
+    def why(self, uplink: str | None) -> list[str]:
+        chosen = self._router.uplinks.values() if uplink is None else [self._named(uplink)]
+        shares, now = self._router.shares, self._seconds()
+        return [
+            sentence for one in chosen for sentence in report.explanation(one, shares.get(one.name), self._applier, now)
+        ]
+
+    def renew(self, uplink: str | None) -> dict[str, str]:
+        return self._ask(uplink, Request.RENEW)
+
+    def rebind(self, uplink: str | None) -> dict[str, str]:
+        return self._ask(uplink, Request.REBIND)
+
+    def release(self, uplink: str, force: bool) -> Deferred[dict[str, str]]:
+        chosen = self._named(uplink)
+        guests = [guest for guest in self._router.config.guests if any(nic.delegate == uplink for nic in guest.nics)]
+        if guests and not force:
+            names = ", ".join(guest.name for guest in guests)
+            raise Refused(f"{names} hold parts of the prefixes of {uplink}; --force releases them all the same")
+        released = chosen.release()
+        return released.addCallback(lambda _: {uplink: "released"})
+
+    def reload(self, dry_run: bool) -> Deferred[Document]:
+        return ensureDeferred(self._reload(dry_run))
+
+    def set_log_level(self, level: str) -> None:
+        self._set_log_level(level)
+
+    def identity(self) -> Document:
+        who = self._who()
+        return {
+            "schema": 1,
+            "duid": str(who.duid),
+            "iaids": [
+                {"uplink": known.uplink, "delegation": known.delegation, "iaid": known.iaid} for known in who.iaids
+            ],
+        }
+
+    def subscribe(self, listener: Callable[[Document], None]) -> Callable[[], None]:
+        return self._journal.subscribe(listener)
+
+    def _named(self, name: str) -> Uplink:
+        try:
+            return self._router.uplinks[name]
+        except KeyError:
+            raise UnknownUplink(name) from None
+
+    def _ask(self, name: str | None, request: Request) -> dict[str, str]:
+        chosen = list(self._router.uplinks.values()) if name is None else [self._named(name)]
+        outcome = {}
+        for uplink in chosen:
+            before = uplink.session
+            if uplink.waits_for:
+                outcome[uplink.name] = f"not possible now: waiting for {uplink.waits_for}"
+                continue
+            uplink.ask(request)
+            if uplink.session is before:
+                outcome[uplink.name] = f"nothing to do in state {before.state.name.lower()}"
+            else:
+                outcome[uplink.name] = uplink.session.state.name.lower()
+        return outcome

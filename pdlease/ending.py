@@ -1,0 +1,37 @@
+"""
+How the process ends with a status of its own, which twistd has no way for.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+
+from twisted.internet.interfaces import IReactorCore
+
+
+class Ending:
+    """
+    Ends the reactor, and then the process with the status that was asked for.
+
+    After a SIGTERM nobody asks: twistd ends by that signal (143), once every service has stopped.
+    """
+
+    def __init__(self, reactor: IReactorCore) -> None:
+        self._reactor = reactor
+        self._status: int | None = None
+
+    def end(self, status: int) -> None:
+        """Stop the reactor and have the process end with C{status}; the first status that is asked for stands."""
+        if self._status is not None:
+            return
+        self._status = status
+        atexit.register(self._exit)
+        self._reactor.stop()
+
+    def _exit(self) -> None:
+        """Last of all; the interpreter's own end would give status 0."""
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(self._status or 0)

@@ -1,0 +1,38 @@
+"""
+Everything that is imported after the first Solicits are out and before the sandbox closes.
+
+Behind the sandbox nothing can be imported any more, and a Python that was upgraded underneath would not fit; before the
+first Solicit every import costs time.  What is needed earlier is imported where it is needed.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+MODULES = (
+    # ours
+    "pdlease.config.compare",
+    "pdlease.config.toml",
+    "pdlease.control.client",
+    "pdlease.control.server",
+    "pdlease.desk",
+    "pdlease.report",
+    # what Twisted and the standard library import when something first happens
+    "encodings.idna",
+    "json.encoder",
+    "linecache",
+    "shutil",
+    "traceback",
+    "twisted.internet._signals",
+    "twisted.internet.tcp",
+    "twisted.internet.unix",
+    "twisted.logger",
+    "twisted.protocols.amp",
+    "twisted.python.failure",
+)
+
+
+def import_the_rest() -> None:
+    """Import them."""
+    for name in MODULES:
+        import_module(name)

@@ -1,0 +1,164 @@
+"""
+The documents that the daemon shows of itself: status, and why it is so.
+
+Their shapes are the design's public surface; the plan document is L{pdlease.config.plan}.  How they are drawn for people
+is L{pdlease.control.render}.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from math import inf
+from typing import TYPE_CHECKING, Any
+
+from pdlease import __version__
+from pdlease.applier import Applier
+from pdlease.client.states import State
+from pdlease.lease import DelegatedPrefix
+from pdlease.standing import Condition
+from pdlease.wanted import CarvedPrefix, Share, WantedAddress
+
+if TYPE_CHECKING:
+    from pdlease.uplink import Uplink
+
+Document = dict[str, Any]
+
+SCHEMA = 1
+
+
+def status_document(
+    uplinks: Mapping[str, Uplink], shares: Mapping[str, Share], applier: Applier, now: float, sandbox: str
+) -> Document:
+    """
+    The status document of the design for these uplinks.
+
+    @param shares: what became of each uplink's lease.
+    @param now: boot-clock second.
+    @param sandbox: what of the sandbox is in force.
+    """
+    return {
+        "schema": SCHEMA,
+        "version": __version__,
+        "sandbox": sandbox,
+        "uplinks": {
+            name: uplink_document(uplink, shares.get(name, Share(uplink=name)), applier, now)
+            for name, uplink in uplinks.items()
+        },
+        "guests": {},
+        "switches": {},
+    }
+
+
+def uplink_document(uplink: Uplink, share: Share, applier: Applier, now: float) -> Document:
+    """The part of the status document that is about one uplink."""
+    session = uplink.session
+    coming = session.next_message
+    excluded = [str(held.excluded) for held in session.lease.prefixes if held.excluded is not None]
+    return {
+        "link": uplink.link_name,
+        "state": session.state.name.lower(),
+        "reason": "waits_for_link" if uplink.waits_for else session.reason.name.lower(),
+        "reason_text": f"waiting for {uplink.waits_for}" if uplink.waits_for else session.explain(now),
+        "server_duid": str(session.server) if session.server is not None else None,
+        "server_address": session.source or None,
+        "prefixes": [
+            prefix_document(held, binding.iaid, now) for binding in session.lease.bindings for held in binding.prefixes
+        ],
+        "excluded": excluded[0] if excluded else None,
+        "t1_seconds": seconds_until(session.lease.t1_at, now),
+        "t2_seconds": seconds_until(session.lease.t2_at, now),
+        "next_message": coming[0].name.lower() if coming else None,
+        "next_message_seconds": seconds_until(coming[1], now) if coming else None,
+        "sol_max_rt_seconds": session.sol_max_rt_in_force,
+        "counters": counters(uplink),
+        "assignments": [
+            assignment_document(address, applier) for carved in share.carvings for address in carved.addresses
+        ],
+        "unassigned": unassigned(share.carvings),
+        "store_problem": uplink.keeper.problem or None,
+    }
+
+
+def prefix_document(held: DelegatedPrefix, iaid: int, now: float) -> Document:
+    """One prefix that is held; remaining lifetimes in whole seconds, null for ever."""
+    return {
+        "prefix": str(held.prefix),
+        "iaid": iaid,
+        "preferred_seconds": seconds_until(held.preferred_until, now),
+        "valid_seconds": seconds_until(held.valid_until, now),
+        "infinite": held.valid_until == inf,
+    }
+
+
+def assignment_document(address: WantedAddress, applier: Applier) -> Document:
+    """One address on a downstream link, and how it stands in the kernel."""
+    state = applier.state_of(address)
+    problem = state.problem
+    return {
+        "link": address.link,
+        "subnet": str(address.address.network),
+        "address": str(address.address.ip),
+        "installed": state.is_installed,
+        "tentative": state.condition is Condition.TENTATIVE,
+        "condition": state.condition.name.lower(),
+        "problem": None
+        if problem is None
+        else {"operation": problem.operation, "errno": problem.errno, "text": problem.text},
+    }
+
+
+def seconds_until(moment: float, now: float) -> int | None:
+    """Whole seconds from now, not below 0; C{None} for never."""
+    return None if moment == inf else max(0, int(moment - now))
+
+
+def counters(uplink: Uplink) -> dict[str, int]:
+    """What was counted on an uplink, by name; what is zero is left out."""
+    counted = uplink.session.counters
+    named: list[tuple[str, int]] = [
+        *((f"sent_{kind.name.lower()}", number) for kind, number in counted.sent.items()),
+        *((f"received_{kind.name.lower()}", number) for kind, number in counted.received.items()),
+        *((f"discarded_{reason.name.lower()}", number) for reason, number in counted.discarded.items()),
+        *uplink.counted.items(),
+    ]
+    return {name: number for name, number in sorted(named) if number}
+
+
+def unassigned(carvings: Iterable[CarvedPrefix]) -> list[str]:
+    """The downstream links for which a delegation had no room (WPD-3)."""
+    return list(dict.fromkeys(link for carved in carvings for link in carved.carving.unassigned))
+
+
+def is_served(uplink: Uplink, share: Share | None, applier: Applier) -> bool:
+    """Whether an uplink is bound and every assignment of it is in the kernel, usable."""
+    if uplink.session.state not in (State.BOUND, State.RENEWING, State.REBINDING) or share is None:
+        return False
+    addresses = [address for carved in share.carvings for address in carved.addresses]
+    return all(applier.state_of(address).is_installed for address in addresses)
+
+
+def explanation(uplink: Uplink, share: Share | None, applier: Applier, now: float) -> list[str]:
+    """Sentences on what an uplink does or waits for, what was dropped, and what to check."""
+    session = uplink.session
+    lines = [f"{uplink.name}: {session.state.value}: {session.explain(now)}."]
+    if uplink.waits_for:
+        lines = [f"{uplink.name}: waiting for {uplink.waits_for}."]
+    for reason, number in session.counters.discarded.items():
+        times = "once" if number == 1 else f"{number} times"
+        lines.append(f"{uplink.name}: dropped {times}: {reason.value}.")
+    if session.state is State.SOLICITING and not session.counters.received and session.counters.sent:
+        lines.append(
+            f"{uplink.name}: no DHCPv6 message has been received at all: does a firewall drop UDP port 546, and does "
+            f"the provider delegate prefixes on {uplink.link_name}?"
+        )
+    for carved in share.carvings if share is not None else ():
+        for link in carved.carving.unassigned:
+            lines.append(f"{uplink.name}: {carved.prefix.prefix} is too small: {link} stays without a subnet.")
+        for address in carved.addresses:
+            state = applier.state_of(address)
+            if state.condition is not Condition.INSTALLED:
+                words = f" ({state.problem.text})" if state.problem is not None else ""
+                lines.append(f"{uplink.name}: {address.address} on {address.link}: {state.condition.value}{words}.")
+    if uplink.keeper.problem:
+        lines.append(f"{uplink.name}: the lease is in use but not kept: {uplink.keeper.problem}.")
+    return lines
