@@ -209,7 +209,7 @@ class LinkWatch(Table):
                     problem=notice.problem,
                 )
         else:
-            self.fold(notice)
+            self.fold(notice, self._clock.seconds())
 
     def _refused(self, notice: Refusal) -> None:
         if not notice.errno or notice.sequence != self._asked or self._step is None:

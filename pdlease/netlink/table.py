@@ -58,6 +58,7 @@ class Table:
         self._names: dict[str, int] = {}
         self._addresses: dict[AddressKey, KernelAddress] = {}
         self._routes: dict[RouteKey, KernelRoute] = {}
+        self._duplicates: dict[AddressKey, float] = {}
         self._changed: set[str] = set()
         self._is_changed = False
         self._unseen_links: set[int] = set()
@@ -78,20 +79,30 @@ class Table:
     def routes(self) -> Mapping[RouteKey, KernelRoute]:
         return MappingProxyType(self._routes)
 
+    @property
+    def duplicates(self) -> Mapping[AddressKey, float]:
+        return MappingProxyType(self._duplicates)
+
     def link_named(self, name: str) -> Link | None:
         index = self._names.get(name)
         return None if index is None else self._links.get(index)
 
     # The writing side.
 
-    def fold(self, notice: Notice) -> None:
-        """Take one notice in."""
+    def fold(self, notice: Notice, now: float = 0.0) -> None:
+        """
+        Take one notice in.
+
+        @param now: boot-clock second at which it was read.
+        """
         if isinstance(notice, LinkNotice):
             self._put_link(notice.link)
         elif isinstance(notice, LinkGone):
             self._drop_link(notice.index)
         elif isinstance(notice, AddressNotice):
             if notice.removed:
+                if notice.address.duplicate:
+                    self._duplicates[notice.address.key] = now
                 self._drop_address(notice.address.key)
             else:
                 self._put_address(notice.address)
@@ -158,6 +169,8 @@ class Table:
         self._links[link.index] = link
         self._names[link.name] = link.index
         self._touch(link.index)
+        if not (link.is_up and link.has_carrier):
+            self._forget_duplicates(link.index)
         if not link.is_up:
             for key in [key for key, route in self._routes.items() if route.index == link.index]:
                 self._drop_route(key)
@@ -172,13 +185,19 @@ class Table:
             self._drop_address(address)
         for route in [key for key in self._routes if key[1] == index]:
             self._drop_route(route)
+        self._forget_duplicates(index)
         self._touch(index)
         del self._links[index]
         if self._names.get(link.name) == index:
             del self._names[link.name]
 
+    def _forget_duplicates(self, index: int) -> None:
+        for key in [key for key in self._duplicates if key[0] == index]:
+            del self._duplicates[key]
+
     def _put_address(self, address: KernelAddress) -> None:
         self._unseen_addresses.discard(address.key)
+        self._duplicates.pop(address.key, None)
         old = self._addresses.get(address.key)
         if old is not None:
             address = evolve(
