@@ -1,0 +1,260 @@
+"""
+The control channel as a Python interface for Twisted programs: typed methods that return Deferreds.
+
+The same without a reactor is L{pdlease.control.blocking}.  What each command does is documented with
+L{pdlease.interfaces.IDaemonControl} and in C{docs/control.rst}; errors are those of L{pdlease.control.errors}.
+
+    from pdlease.control.client import connect
+
+    def main(reactor):
+        return connect(reactor, "/run/pdlease/control.sock").addCallback(lambda client: client.status())
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NoReturn, cast
+
+from attrs import frozen
+from twisted.internet.defer import Deferred, fail
+from twisted.internet.endpoints import UNIXClientEndpoint
+from twisted.internet.error import ConnectError
+from twisted.internet.interfaces import IReactorUNIX
+from twisted.internet.protocol import Factory, connectionDone
+from twisted.logger import Logger
+from twisted.protocols import amp
+from twisted.python.failure import Failure
+
+from pdlease import __version__
+from pdlease.control.commands import command_of
+from pdlease.control.errors import ControlError, GoneError, UnreachableError, error_from_wire
+from pdlease.control.paging import decode_document
+from pdlease.control.vocabulary import (
+    CLOSING,
+    EVENT,
+    HISTORY,
+    IDENTITY,
+    NEWEST_PROTOCOL,
+    OLDEST_PROTOCOL,
+    PAGE_COMMAND,
+    PLAN,
+    REBIND,
+    RELEASE,
+    RELOAD,
+    RENEW,
+    SET_LOG_LEVEL,
+    STATUS,
+    VERSION,
+    WAIT,
+    WATCH,
+    WHY,
+    Word,
+)
+
+#: Seconds to connect in.
+CONNECT_SECONDS = 10
+
+Event = dict[str, Any]
+
+
+@frozen(kw_only=True)
+class Watched:
+    """
+    How a watch began.
+
+    @ivar sequence: sequence number of the newest event so far.
+    @ivar instance: differs for every run of the daemon.
+    @ivar missed: whether events after the number that was given are no longer kept: ask for the status then.
+    """
+
+    sequence: int
+    instance: str
+    missed: bool
+
+
+class ControlClient(amp.AMP):
+    """
+    A connection to the daemon; made by L{connect}.
+
+    Every method's Deferred fails with a L{ControlError}: one of those that travel, or L{GoneError}.
+
+    @ivar software: name and version of the daemon.
+    @ivar role: C{viewer} or C{admin}.
+    @ivar closed: fires with the L{GoneError} that says why, when the connection has ended.
+    """
+
+    _log = Logger()
+
+    def __init__(self) -> None:
+        amp.AMP.__init__(self)
+        self.software = ""
+        self.role = ""
+        self.closed: Deferred[GoneError] = Deferred()
+        self._farewell = ""
+        self._told: Callable[[Event], None] | None = None
+
+    def greet(self) -> Deferred[ControlClient]:
+        """Agree on a version of the protocol; L{connect} has done it."""
+        greeting = self._ask(
+            VERSION, oldest=OLDEST_PROTOCOL, newest=NEWEST_PROTOCOL, software=f"pdlease.control.client {__version__}"
+        )
+
+        def greeted(answer: dict[str, Any]) -> ControlClient:
+            self.software = answer["software"]
+            self.role = answer["role"]
+            return self
+
+        return greeting.addCallback(greeted)
+
+    def status(self, uplink: str | None = None) -> Deferred[dict[str, Any]]:
+        """The status document, of all uplinks or of one."""
+        return self._mapping(STATUS, uplink=uplink)
+
+    def plan(self) -> Deferred[dict[str, Any]]:
+        """The plan document, with the prefixes held now."""
+        return self._mapping(PLAN)
+
+    def why(self, uplink: str | None = None) -> Deferred[list[str]]:
+        """Sentences on what each uplink does or waits for."""
+        return cast("Deferred[list[str]]", self._document(WHY, uplink=uplink))
+
+    def identity(self) -> Deferred[dict[str, Any]]:
+        """DUID and IAIDs in use."""
+        return self._mapping(IDENTITY)
+
+    def history(self, count: int | None = None) -> Deferred[dict[str, Any]]:
+        """The last events: C{{"events", "sequence", "instance"}}."""
+        return self._mapping(HISTORY, count=count)
+
+    def wait(self, uplink: str, timeout: float | None = None) -> Deferred[dict[str, Any]]:
+        """
+        Fires with the uplink's status once it is bound and every assignment is installed.
+
+        @param timeout: seconds until L{TimedOutError<pdlease.control.errors.TimedOutError>}; C{None} for never.
+        """
+        return self._mapping(WAIT, uplink=uplink, timeout=timeout)
+
+    def renew(self, uplink: str | None = None) -> Deferred[dict[str, str]]:
+        """Send Renew now."""
+        return self._mapping(RENEW, uplink=uplink)
+
+    def rebind(self, uplink: str | None = None) -> Deferred[dict[str, str]]:
+        """Send Rebind now."""
+        return self._mapping(REBIND, uplink=uplink)
+
+    def release(self, uplink: str, force: bool = False) -> Deferred[dict[str, str]]:
+        """Deprecate, remove, then Release; fires when the exchange is over."""
+        return self._mapping(RELEASE, uplink=uplink, force=force)
+
+    def reload(self, dry_run: bool = False) -> Deferred[dict[str, Any]]:
+        """Read the configuration again and apply what changed."""
+        return self._mapping(RELOAD, dry_run=dry_run)
+
+    def set_log_level(self, level: str) -> Deferred[None]:
+        """One of C{debug}, C{verbose}, C{brief}."""
+        return self._ask(SET_LOG_LEVEL, level=level).addCallback(lambda _: None)
+
+    def watch(self, told: Callable[[Event], None], since: int | None = None) -> Deferred[Watched]:
+        """
+        Have C{told} called with every event document from now on, or from behind one that is known.
+
+        Events may come before the Deferred fires.  When the connection ends so does the watch: see C{closed}, and watch
+        again with the last sequence number.
+        """
+        self._told = told
+        return self._ask(WATCH, since=since).addCallback(lambda answer: Watched(**answer))
+
+    def disconnect(self) -> Deferred[GoneError]:
+        """End the connection; fires when it has ended."""
+        if self.transport is not None:
+            self.transport.loseConnection()
+        return self.closed
+
+    def locateResponder(self, name: bytes) -> Callable[[amp.AmpBox], Any] | None:
+        if name == EVENT.name.encode():
+            return self._event
+        if name == CLOSING.name.encode():
+            return self._closing
+        return None
+
+    def makeConnection(self, transport: Any) -> None:
+        """Without the line that AMP logs for every connection."""
+        amp.BinaryBoxProtocol.makeConnection(self, transport)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        gone = GoneError(self._farewell or "The daemon ended the connection.")
+        amp.BinaryBoxProtocol.connectionLost(self, Failure(gone))
+        self.transport = None
+        self.closed.callback(gone)
+
+    def _event(self, box: amp.AmpBox) -> amp.AmpBox:
+        told = self._told
+        if told is not None:
+            event = decode_document(command_of(EVENT).parseArguments(box, self)["event"])
+            try:
+                told(cast("Event", event))
+            except Exception:
+                self._log.failure("A watcher failed on an event")
+        return amp.AmpBox()
+
+    def _closing(self, box: amp.AmpBox) -> amp.AmpBox:
+        self._farewell = command_of(CLOSING).parseArguments(box, self)["text"]
+        return amp.AmpBox()
+
+    def _ask(self, word: Word, **arguments: object) -> Deferred[dict[str, Any]]:
+        if self.transport is None:
+            return fail(GoneError(self._farewell or "The connection is over."))
+        asked: Deferred[dict[str, Any]] = amp.AMP.callRemote(self, command_of(word), **arguments)
+        return asked.addErrback(_as_control_error)
+
+    def _document(self, word: Word, **arguments: object) -> Deferred[object]:
+        pages: list[bytes] = []
+
+        def more(answer: dict[str, Any]) -> object:
+            pages.append(answer["page"])
+            if answer["more"] is None:
+                return decode_document(b"".join(pages))
+            return self._ask(PAGE_COMMAND, token=answer["more"]).addCallback(more)
+
+        return self._ask(word, **arguments).addCallback(more)
+
+    def _mapping(self, word: Word, **arguments: object) -> Deferred[dict[str, Any]]:
+        return cast("Deferred[dict[str, Any]]", self._document(word, **arguments))
+
+
+def _as_control_error(failure: Failure) -> NoReturn:
+    problem = failure.value
+    if isinstance(problem, ControlError):
+        raise problem
+    if isinstance(problem, amp.RemoteAmpError):
+        description = problem.description
+        raise error_from_wire(problem.errorCode.decode("ascii", "replace"), str(description)) from None
+    if isinstance(problem, amp.UnhandledCommand):
+        raise error_from_wire("UNHANDLED", "The daemon does not know this command.") from None
+    raise GoneError(f"The connection to the daemon failed: {failure.getErrorMessage()}") from None
+
+
+def connect(reactor: IReactorUNIX, path: str) -> Deferred[ControlClient]:
+    """
+    Connect to the daemon and agree on a version.
+
+    @param path: its control socket.
+    @return: fires with the client; fails with L{UnreachableError} when nobody listens or the socket may not be opened,
+        with L{GoneError} when the daemon closed the connection, with C{VersionMismatchError} when there is no common
+        version.
+    """
+    endpoint = UNIXClientEndpoint(reactor, path, timeout=CONNECT_SECONDS)
+    connecting: Deferred[ControlClient] = endpoint.connect(Factory.forProtocol(ControlClient))
+
+    def unreachable(failure: Failure) -> NoReturn:
+        failure.trap(ConnectError, OSError)
+        raise UnreachableError(f"No daemon is reachable at {path}: {failure.getErrorMessage()}") from None
+
+    def greet(client: ControlClient) -> Deferred[ControlClient]:
+        def hang_up(failure: Failure) -> Failure:
+            client.disconnect()
+            return failure
+
+        return client.greet().addErrback(hang_up)
+
+    return connecting.addErrback(unreachable).addCallback(greet)
