@@ -14,6 +14,7 @@ import shutil
 import subprocess
 from collections.abc import Sequence
 from ipaddress import IPv6Interface
+from time import sleep
 from typing import IO
 
 INSIDE = "PDLEASE_DEMONSTRATION_INSIDE"
@@ -98,6 +99,22 @@ class Network:
         self._join(ROUTER, "wan", ISP, "customer")
         for number, link in enumerate(LANS):
             self._join(ROUTER, link, LAN, f"host{number}")
+        self._ready(ISP, "customer")
+        self._ready(ROUTER, "wan")
+
+    def _ready(self, namespace: str, link: str) -> None:
+        """
+        Wait for the link-local address, without which nothing is sent.
+
+        @raise CannotDemonstrate: when it does not come.
+        """
+        for _ in range(200):
+            if "fe80" in run(
+                "ip", "-n", namespace, "-6", "address", "show", "dev", link, "scope", "link", "-tentative"
+            ):
+                return
+            sleep(0.05)
+        raise CannotDemonstrate(f"link {link} gets no link-local address; is IPv6 switched off here?")
 
     def _quick(self, namespace: str) -> None:
         """
