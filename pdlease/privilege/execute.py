@@ -191,24 +191,24 @@ class Executor:
     def _put_address(self, operation: PutAddress) -> None:
         self._check_link(operation, operation.link, operation.index)
         self._check_count(operation, "address")
-        if self._request(operation, must_be_new=True):
-            found = self._requests.address(operation.index, operation.address.ip)
-            if found is not None and not self._is_ours(found):
-                raise Refused(str(operation), Refusal(field="address", problem="it is there and is not ours"))
-            if found is not None and found.length != operation.address.network.prefixlen:
-                # The kernel keeps the old length when it replaces.
-                self._request(
-                    RemoveAddress(
-                        link=operation.link,
-                        index=operation.index,
-                        address=type(operation.address)((operation.address.ip, found.length)),
-                    )
-                )
-            self._request(operation)
-        else:
+        if not self._request(operation, must_be_new=True):
             self._objects["address"] += 1
+        else:
+            found = self._requests.address(operation.index, operation.address.ip)
+            if found is not None:
+                self._take_over(operation, found)
+            self._request(operation)
         if not self._marks_addresses:
             self._addresses_made.add((operation.index, operation.address.ip))
+
+    def _take_over(self, operation: PutAddress, found: AddressFacts) -> None:
+        """Make sure that the address that is there may be replaced, and can be."""
+        if not self._is_ours(found):
+            raise Refused(str(operation), Refusal(field="address", problem="it is there and is not ours"))
+        if found.length != operation.address.network.prefixlen:
+            # The kernel keeps the old length when it replaces.
+            old = type(operation.address)((found.address, found.length))
+            self._request(RemoveAddress(link=operation.link, index=operation.index, address=old))
 
     def _remove_address(self, operation: RemoveAddress) -> None:
         found = self._requests.address(operation.index, operation.address.ip)

@@ -119,9 +119,14 @@ class RequestSocket:
     def address(self, index: int, address: IPv6Address) -> AddressFacts | None:
         """One address of a link, or C{None} when it is not there."""
         sequence = self.next_sequence()
-        body = _ADDRESS.pack(socket.AF_INET6, 128, 0, 0, index) + attribute(_IFA_ADDRESS, address.packed)
-        _, data = self._exchange(message(_RTM_GETADDR, _REQUEST, sequence, body), sequence)
-        return next((facts for facts in _read_addresses(data) if facts.index == index), None)
+        body = _ADDRESS.pack(socket.AF_INET6, 0, 0, 0, index) + attribute(_IFA_ADDRESS, address.packed)
+        answer, data = self._exchange(message(_RTM_GETADDR, _REQUEST, sequence, body), sequence)
+        if answer.errno in {errno.EADDRNOTAVAIL, errno.ENODEV}:
+            return None
+        for facts in _read_addresses(data):
+            if (facts.index, facts.address) == (index, address):
+                return facts
+        raise OSError(answer.errno or errno.EPROTO, answer.reason or "the kernel answers with another address")
 
     def addresses(self, index: int = 0) -> tuple[AddressFacts, ...]:
         """Every IPv6 address of a link; with index 0, of all links."""
@@ -162,6 +167,7 @@ class RequestSocket:
         interrupted = False
         while True:
             data = self._receive()
+            found.append(data)
             for kind, flags, answered, body in messages(data):
                 if answered != sequence:
                     continue
@@ -174,7 +180,6 @@ class RequestSocket:
                         raise OSError(answer.errno, answer.reason)
                 if kind == _NLMSG_DONE:
                     return b"".join(found), interrupted
-            found.append(data)
 
     def _receive(self) -> bytes:
         while True:
