@@ -198,6 +198,7 @@ class Daemon(Service):
 
         @raise CannotStart: when it became another file since it was checked, one that is wrong.
         """
+        from pdlease.config.notyet import runnable
         from pdlease.config.toml import parse
         from pdlease.operations import PrivilegeError
 
@@ -207,7 +208,7 @@ class Daemon(Service):
             raise CannotStart(str(problem)) from None
         if source != self._source:
             try:
-                self.config, self._source = parse(source, self.path), source
+                self.config, self._source = runnable(parse(source, self.path), self.path), source
             except ConfigErrors as problems:
                 raise CannotStart(str(problems)) from None
 
@@ -294,6 +295,7 @@ class Daemon(Service):
         @raise Refused: when the file is wrong or asks for what only a restart can do; nothing has changed then.
         """
         from pdlease.config.compare import changed_uplinks, restart_needed
+        from pdlease.config.notyet import runnable
         from pdlease.config.toml import parse
         from pdlease.interfaces import Refused
         from pdlease.operations import PrivilegeError
@@ -302,7 +304,7 @@ class Daemon(Service):
         assert self.router is not None
         try:
             source = self._read() if dry_run else await self._privilege.reload()
-            config = parse(source, self.path)
+            config = runnable(parse(source, self.path), self.path)
         except PrivilegeError as problem:
             raise Refused(str(problem)) from None
         except OSError as problem:

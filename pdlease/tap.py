@@ -14,6 +14,7 @@ from twisted.application.service import IService
 from twisted.python import usage
 
 from pdlease.config.model import Config
+from pdlease.config.notyet import runnable
 from pdlease.config.toml import ConfigErrors, parse
 
 DEFAULT_PATH = "/etc/pdlease/pdlease.toml"
@@ -51,7 +52,7 @@ class Options(usage.Options):
         except OSError as problem:
             wrong(f"{path}: {problem.strerror}")
         try:
-            self.config = parse(self.source, path)
+            self.config = runnable(parse(self.source, path), path)
         except ConfigErrors as problems:
             wrong(str(problems))
         self["config"] = path

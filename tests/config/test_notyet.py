@@ -6,8 +6,9 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from pdlease.config.errors import ConfigErrors
 from pdlease.config.model import Config, Guest, Switch, Uplink
-from pdlease.config.notyet import not_yet, refused
+from pdlease.config.notyet import not_yet, refused, runnable
 
 
 class NotYetTests(SynchronousTestCase):
@@ -35,3 +36,12 @@ class NotYetTests(SynchronousTestCase):
         """
         config = Config(uplinks=(Uplink(name="wan", link="eth0"),))
         self.assertEqual((list(refused(config)), not_yet(config)), ([], ()))
+
+    def test_runnable(self) -> None:
+        """
+        The daemon takes a configuration without such tables as it is, and refuses one with them, naming the file.
+        """
+        config = Config(uplinks=(Uplink(name="wan", link="eth0"),))
+        self.assertIs(runnable(config, "x.toml"), config)
+        errors = self.assertRaises(ConfigErrors, runnable, Config(guests=(Guest(name="a", id=1),)), "x.toml")
+        self.assertEqual(str(errors), "x.toml: guests.a: a guest is not yet supported in this version")
