@@ -20,7 +20,7 @@ _WORDS = {
     "SOLICIT": "Is there a server? I need {wish}.",
     "ADVERTISE": "I am one, and I can give you {offer}.",
     "REQUEST": "Then please give me {wish}.",
-    "RENEW": "Half of the time is over; may I keep {wish}?",
+    "RENEW": "It is time to ask again: may I keep {wish}?",
     "REBIND": "Is anybody there who lets me keep {wish}?",
     "RELEASE": "I do not need {wish} any more.",
 }
