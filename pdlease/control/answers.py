@@ -1,0 +1,252 @@
+"""
+What each command of C{pdleasectl} does: ask, then print for people or as one JSON document.
+
+The command line is L{pdlease.control.cli}.  Two commands lead out of this room and upwards in the house: C{cleanup} is
+the service's and C{demo} the demonstration's own.  This is the door to the street, where programs start, and not a room
+that others build on; so those two are imported by name in L{_street} when they are called, and nowhere else.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from importlib import import_module
+from typing import IO, TYPE_CHECKING, Any
+
+from pdlease.control import render
+from pdlease.control.blocking import Control
+from pdlease.control.errors import FailedError
+from pdlease.control.offline import UsageError
+from pdlease.control.wording import Paint, plain
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+
+class Invocation:
+    """
+    One run of one command.
+
+    @ivar options: the command line.
+    @ivar out: where the answer goes.
+    @ivar paint: colours, or none.
+    """
+
+    def __init__(self, options: Namespace, out: IO[str], paint: Paint) -> None:
+        self.options = options
+        self.out = out
+        self.paint = paint
+
+    def connect(self) -> Control:
+        """A connection to the daemon."""
+        return Control(self.options.control)
+
+    def answer(self, document: object, text: Callable[[], str]) -> int:
+        """Print the document, or the text for people; exit code 0."""
+        self.out.write(json.dumps(document) + "\n" if self.options.json else text())
+        return 0
+
+
+def _check(call: Invocation) -> int:
+    from pdlease.control.offline import check
+
+    document = check(call.options.file)
+
+    def text() -> str:
+        lines = [
+            f"{call.options.file}: warning: " + (f"{piece['path']}: " if piece["path"] else "") + piece["message"]
+            for piece in document["warnings"]
+        ]
+        return "".join(f"{plain(line)}\n" for line in [*lines, f"{call.options.file}: ok"])
+
+    return call.answer(document, text)
+
+
+def _plan(call: Invocation) -> int:
+    from pdlease.control.offline import plan
+
+    options = call.options
+    if options.file is not None:
+        document, tree = plan(options.file, options.prefix)
+        return call.answer(document, lambda: tree or "No uplinks are configured.\n")
+    if options.prefix:
+        raise UsageError("--prefix needs FILE: the daemon's plan has the prefixes that it holds")
+    with call.connect() as daemon:
+        held = daemon.plan()
+    return call.answer(held, lambda: render.plan_text(held, call.paint))
+
+
+def _status(call: Invocation) -> int:
+    if call.options.tree and not call.options.json:
+        call.options.file, call.options.prefix = None, []
+        return _plan(call)
+    with call.connect() as daemon:
+        document = daemon.status(call.options.uplink)
+    return call.answer(document, lambda: render.status_text(document, call.paint))
+
+
+def _wait(call: Invocation) -> int:
+    timeout = call.options.timeout
+    if timeout is not None and not 0 <= timeout <= 1e7:
+        raise UsageError("--timeout must be a number of seconds from 0 on")
+    with call.connect() as daemon:
+        document = daemon.wait(call.options.uplink, timeout)
+    return call.answer(document, lambda: render.status_text(document, call.paint))
+
+
+def _why(call: Invocation) -> int:
+    with call.connect() as daemon:
+        sentences = daemon.why(call.options.uplink)
+    return call.answer(
+        {"schema": 1, "sentences": sentences}, lambda: "".join(f"{plain(sentence)}\n" for sentence in sentences)
+    )
+
+
+def _renew(call: Invocation) -> int:
+    with call.connect() as daemon:
+        return _outcomes(call, daemon.renew(call.options.uplink))
+
+
+def _rebind(call: Invocation) -> int:
+    with call.connect() as daemon:
+        return _outcomes(call, daemon.rebind(call.options.uplink))
+
+
+def _release(call: Invocation) -> int:
+    with call.connect() as daemon:
+        return _outcomes(call, daemon.release(call.options.uplink, call.options.force))
+
+
+def _outcomes(call: Invocation, outcomes: Mapping[str, str]) -> int:
+    return call.answer({"schema": 1, "uplinks": outcomes}, lambda: render.outcomes_text(outcomes))
+
+
+def _reload(call: Invocation) -> int:
+    dry_run = call.options.dry_run
+    with call.connect() as daemon:
+        document = daemon.reload(dry_run)
+    return call.answer({"schema": 1, **document}, lambda: render.reload_text(document, dry_run))
+
+
+def _watch(call: Invocation) -> int:
+    from pdlease.control.watching import Follower, run_program
+
+    program = call.options.program
+
+    def told(event: Mapping[str, Any]) -> None:
+        if program:
+            try:
+                run_program(program, event)
+            except OSError as problem:
+                raise FailedError(f"{program} cannot be run: {problem.strerror or problem}") from None
+        else:
+            line = json.dumps(event) if call.options.json else render.event_text(event, call.paint)
+            call.out.write(line + "\n")
+            call.out.flush()
+
+    follower = Follower(call.connect, told, wants_resync=bool(program))
+    if call.options.follow or program:
+        follower.forever(call.options.since)
+    else:
+        follower.once(call.options.since)
+    return 0
+
+
+def _history(call: Invocation) -> int:
+    with call.connect() as daemon:
+        document = daemon.history(call.options.count)
+    return call.answer(
+        {"schema": 1, **document},
+        lambda: "".join(f"{render.event_text(event, call.paint)}\n" for event in document["events"]),
+    )
+
+
+def _log(call: Invocation) -> int:
+    with call.connect() as daemon:
+        daemon.set_log_level(call.options.level)
+    return call.answer({"schema": 1, "level": call.options.level}, str)
+
+
+def _identity(call: Invocation) -> int:
+    with call.connect() as daemon:
+        document = daemon.identity()
+    return call.answer({"schema": 1, **document}, lambda: render.identity_text(document))
+
+
+def _guests(call: Invocation) -> int:
+    with call.connect() as daemon:
+        guests = daemon.status().get("guests") or {}
+    return call.answer({"schema": 1, "guests": guests}, lambda: render.guests_text({"guests": guests}, call.paint))
+
+
+def _doctor(call: Invocation) -> int:
+    from pdlease.control.doctor import examine
+
+    findings = examine(call.connect)
+
+    def text() -> str:
+        lines = [f"{plain(finding['text'])}\n    {plain(finding['mend'])}" for finding in findings]
+        return "\n".join(lines or ["Nothing suspicious was found."]) + "\n"
+
+    return call.answer({"schema": 1, "findings": findings}, text)
+
+
+def _cleanup(call: Invocation) -> int:
+    try:
+        removed: int | Iterable[str] | None = _street("pdlease.service", "cleanup_command")(call.options.config)
+    except Exception as problem:
+        raise _explained(problem) from problem
+    if isinstance(removed, int):
+        return removed
+    lines = [str(line) for line in removed or ()]
+    return call.answer(
+        {"schema": 1, "removed": lines},
+        lambda: "".join(f"{plain(line)}\n" for line in lines) or "There was nothing to remove.\n",
+    )
+
+
+def _explained(problem: Exception) -> Exception:
+    """What the operator can mend becomes an error with its exit code; what is ours stays as it is."""
+    from pdlease.config.errors import ConfigErrors
+    from pdlease.control.offline import ConfigurationError
+
+    if isinstance(problem, ConfigErrors):
+        errors = [{"path": error.path, "message": error.problem} for error in problem.errors]
+        return ConfigurationError(str(problem), errors)
+    # CannotStart and AlreadyRunning of rooms above: sentences for the operator, known by name only from here.
+    if isinstance(problem, OSError) or type(problem).__name__ in ("CannotStart", "AlreadyRunning", "PrivilegeError"):
+        return FailedError(str(problem))
+    return problem
+
+
+def _demo(call: Invocation) -> int:
+    run: Callable[[list[str]], int | None] = _street("pdlease.demo.demonstration", "main")
+    return run(list(call.options.arguments)) or 0
+
+
+def _street(module: str, name: str) -> Callable[..., Any]:
+    """A command that lives above this room."""
+    command: Callable[..., Any] = getattr(import_module(module), name)
+    return command
+
+
+#: What each command does; each answers with the exit code.
+COMMANDS: dict[str, Callable[[Invocation], int]] = {
+    "check": _check,
+    "plan": _plan,
+    "status": _status,
+    "wait": _wait,
+    "why": _why,
+    "renew": _renew,
+    "rebind": _rebind,
+    "release": _release,
+    "reload": _reload,
+    "watch": _watch,
+    "history": _history,
+    "log": _log,
+    "identity": _identity,
+    "guests": _guests,
+    "doctor": _doctor,
+    "cleanup": _cleanup,
+    "demo": _demo,
+}

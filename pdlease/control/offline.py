@@ -1,0 +1,113 @@
+"""
+C{pdleasectl check} and C{plan FILE}: what can be told from a configuration file alone, without a daemon and without
+being root.
+
+How the file is read and what is wrong in it is L{pdlease.config}.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from ipaddress import IPv6Network
+from typing import TYPE_CHECKING, Any
+
+from pdlease.control.errors import ControlError
+
+if TYPE_CHECKING:
+    from pdlease.config.model import Config
+
+
+class ConfigurationError(ControlError):
+    """
+    The file cannot be used.
+
+    @ivar errors: C{{"path", "message"}} of everything that is wrong.
+    """
+
+    code = "CONFIGURATION"
+    exit_code = 2
+
+    def __init__(self, message: str, errors: list[dict[str, str]]) -> None:
+        super().__init__(message)
+        self.errors = errors
+
+
+class UsageError(ControlError):
+    """The command line asks for something that does not exist or does not fit together."""
+
+    code = "USAGE"
+    exit_code = 2
+
+
+def load(path: str) -> Config:
+    """
+    Read a configuration file.
+
+    @raise ConfigurationError: with everything that is wrong.
+    """
+    from pdlease.config.errors import ConfigErrors
+    from pdlease.config.toml import parse
+
+    try:
+        with open(path, "rb") as file:
+            data = file.read()
+    except OSError as problem:
+        words = problem.strerror or str(problem)
+        raise ConfigurationError(f"{path}: {words}", [{"path": "", "message": words}]) from None
+    try:
+        return parse(data, path)
+    except ConfigErrors as problem:
+        raise ConfigurationError(
+            str(problem), [{"path": error.path, "message": error.problem} for error in problem.errors]
+        ) from None
+
+
+def check(path: str) -> dict[str, Any]:
+    """
+    The answer of C{check}: what is allowed but probably not meant.
+
+    @raise ConfigurationError: with everything that is wrong.
+    """
+    from pdlease.config.advice import advice
+
+    warnings = [{"path": piece.path, "message": piece.problem} for piece in advice(load(path))]
+    warnings += [{"path": "", "message": sentence} for sentence in _unsafe(path)]
+    return {"schema": 1, "file": path, "warnings": warnings}
+
+
+def _unsafe(path: str) -> list[str]:
+    """What the privileged helper will not like about the file itself."""
+    status = os.stat(path)
+    sentences = []
+    if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        sentences.append(f"others may write it: the daemon will refuse it (chmod go-w {path})")
+    if status.st_uid != 0:
+        sentences.append(f"it belongs to user {status.st_uid}: a daemon started by root will refuse it")
+    return sentences
+
+
+def plan(path: str, texts: list[str]) -> tuple[dict[str, Any], str]:
+    """
+    The plan of a file with these prefixes, which fill its delegations in file order.
+
+    @return: the plan document, and the same drawn as a tree.
+    @raise ConfigurationError: when the file is wrong.
+    @raise UsageError: for what is no prefix, or one too many.
+    """
+    from pdlease.config.plan import in_file_order, plan_document
+    from pdlease.config.tree import plan_tree
+
+    config = load(path)
+    try:
+        prefixes = in_file_order(config, [_prefix(text) for text in texts])
+    except ValueError as problem:
+        raise UsageError(f"--prefix: {problem}") from None
+    return dict(plan_document(config, prefixes)), plan_tree(config, prefixes)
+
+
+def _prefix(text: str) -> IPv6Network:
+    try:
+        return IPv6Network(text)
+    except ValueError as problem:
+        raise UsageError(f"--prefix: {problem}") from None

@@ -1,0 +1,80 @@
+"""
+Durations, names and colours for people, and what makes foreign text safe for a terminal.
+
+What is drawn with these is L{pdlease.control.render}.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import Enum
+from typing import IO
+
+_UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
+
+
+def duration(seconds: float | None) -> str:
+    """
+    A duration in at most two neighbouring units: C{1 h 43 min}, C{2 d 1 h}, C{12 s}.
+
+    Below ten seconds tenths are shown if there are any.  C{None} is C{for ever}.
+    """
+    if seconds is None:
+        return "for ever"
+    if 0 < seconds < 10 and seconds != int(seconds):
+        return f"{seconds:.1f} s"
+    left = max(0, int(seconds))
+    for index, (size, name) in enumerate(_UNITS):
+        if left >= size:
+            words = f"{left // size} {name}"
+            if index + 1 < len(_UNITS):
+                next_size, next_name = _UNITS[index + 1]
+                rest = left % size // next_size
+                if rest:
+                    words += f" {rest} {next_name}"
+            return words
+    return "0 s"
+
+
+def plain(text: object) -> str:
+    """
+    Text with everything that is not printable written as an escape.
+
+    Status texts of servers, link names and file contents reach the operator's terminal; a control sequence in one must
+    not.  Unicode's formatting characters (which can reverse a line) are not printable either.
+    """
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode("ascii")
+        for character in str(text)
+    )
+
+
+class Colour(Enum):
+    """What a word means, as the colour it is shown in."""
+
+    GOOD = "32"
+    WAITING = "33"
+    BAD = "31"
+    NAME = "1"
+    FAINT = "2"
+
+
+class Paint:
+    """
+    Puts words into colour, or leaves them.
+
+    @ivar is_on: whether there are colours.
+    """
+
+    def __init__(self, is_on: bool) -> None:
+        self.is_on = is_on
+
+    def __call__(self, text: object, colour: Colour) -> str:
+        """The text, made safe for a terminal, in a colour if there are colours."""
+        safe = plain(text)
+        return f"\x1b[{colour.value}m{safe}\x1b[0m" if self.is_on and safe else safe
+
+
+def paint_for(stream: IO[str], environment: Mapping[str, str]) -> Paint:
+    """Colours for a terminal, unless C{NO_COLOR} is set to anything or the terminal is C{dumb}."""
+    return Paint(stream.isatty() and not environment.get("NO_COLOR") and environment.get("TERM") != "dumb")
