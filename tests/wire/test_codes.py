@@ -36,6 +36,14 @@ class CodesTests(SynchronousTestCase):
             (1, 2, 6, 13, 14, 25, 26, 67, 82, 83),
         )
 
+    def test_other_option_codes(self) -> None:
+        """The option codes that are only shown have their registered numbers as well (B.3)."""
+        self.assertEqual(
+            [code.value for code in OptionCode],
+            [*range(1, 10), *range(11, 27), 31, 32, 39, 41, 42, 56, 59, 64, 67, 79, 82, 83, 86, *range(88, 97)]
+            + [103, 111, 112, 113, 144, 148],
+        )
+
     def test_status_codes(self) -> None:
         """The status codes run from Success 0 to NoPrefixAvail 6 (B.7)."""
         self.assertEqual([status.value for status in StatusCode], list(range(7)))

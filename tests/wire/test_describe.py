@@ -7,7 +7,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from pdlease.wire.codes import INFINITY
-from pdlease.wire.describe import LONGEST_LINE, describe
+from pdlease.wire.describe import LONGEST_LINE, LONGEST_WORDS, MOST_SHOWN, describe
 from pdlease.wire.messages import Message, decode
 from pdlease.wire.options import OpaqueOption, ReconfigureMessage, Status
 from pdlease.wire.prefixes import IAPD, IAPrefix
@@ -91,6 +91,14 @@ class DescribeTests(SynchronousTestCase):
         self.assertTrue(line.endswith("; IA_PD 7 (T1 0 s, T2 0 s); 3 more IA_PD"), line)
         line = describe(decode(b"\7abc" + octets("0007 0000") * 9))
         self.assertTrue(line.endswith("; 1 more malformed options"), line)
+
+    def test_just_so_many(self) -> None:
+        """Of associations as many as are shown, none is left out; words as long as are shown are whole."""
+        line = describe(Message(7, 1, tuple(IAPD(number, 0, 0) for number in range(MOST_SHOWN))))
+        self.assertNotIn("more", line)
+        words = "x" * LONGEST_WORDS
+        self.assertTrue(describe(Message(7, 1, (Status(1, words),))).endswith(f'"{words}"'))
+        self.assertTrue(describe(Message(7, 1, (Status(1, words + "x"),))).endswith(f' "{words[1:]}…"'))
 
     def test_bounded(self) -> None:
         """R-18.2.9-11: however much is in a message, its description ends."""

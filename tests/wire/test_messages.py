@@ -152,6 +152,11 @@ class BothDirectionsTests(SynchronousTestCase):
         self.assertEqual(decode(octets("0b 00000f")), Message(MessageType.INFORMATION_REQUEST, 15))
         self.assertEqual(encode(Message(MessageType.INFORMATION_REQUEST, 15)), octets("0b 00000f"))
 
+    def test_extremes(self) -> None:
+        """The least and the greatest type and transaction go both ways."""
+        for data in (bytes(4), b"\xff" * 4):
+            self.assertEqual(encode(decode(data)), data)
+
     def test_what_cannot_be_encoded(self) -> None:
         """A type of more than eight bits or a transaction of more than 24 is refused."""
         for message_type, transaction_id in ((256, 0), (-1, 0), (1, 2**24), (1, -1)):

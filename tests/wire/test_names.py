@@ -77,6 +77,10 @@ class ReadNamesTests(SynchronousTestCase):
             error = self.assertRaises(WireError, self.read, data)
             self.assertEqual((error.field, error.problem), ("DOMAIN_LIST, name", "no zero byte ends it"))
 
+    def test_longest_label(self) -> None:
+        """A label of 63 octets is read."""
+        self.assertEqual(self.read(octets("3f") + b"a" * 63 + b"\0"), (DomainName((b"a" * 63,)),))
+
     def test_too_long(self) -> None:
         """R-10-01: a name of 255 octets is read, one of 256 is an error."""
         longest = octets("01 61") * 127 + b"\0"

@@ -39,7 +39,8 @@ class IdentifierTests(OptionCase):
         )
 
     def test_length(self) -> None:
-        """R-11-03: fewer than 3 or more than 130 octets are no DUID."""
+        """R-11-03: 3 octets are a DUID; fewer, or more than 130, are none."""
+        self.assert_option(ClientId(DUID(octets("000301"))), "0001 0003 000301")
         self.assert_malformed("0001 0002 0003", "CLIENT_ID, DUID at byte 8: 3 to 130 bytes wanted, 2 there (00 03)")
         self.assert_malformed(
             "0002 0083" + "00" * 131,

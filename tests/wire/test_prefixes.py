@@ -92,7 +92,15 @@ class PDExcludeTests(SynchronousTestCase):
 
     def test_misfits(self) -> None:
         """B.4: not longer than the delegated prefix, beyond 128, or with octets too many or too few, it is no part."""
-        for length, subnet_id in ((56, b"\0"), (48, b"\0"), (0, b"\0"), (129, bytes(10)), (64, b"\0\0"), (65, b"\0")):
+        for length, subnet_id in (
+            (56, b"\0"),
+            (48, b"\0"),
+            (0, b"\0"),
+            (129, bytes(10)),
+            (64, b"\0\0"),
+            (65, b"\0"),
+            (56, b""),
+        ):
             option = PDExclude(length, subnet_id)
             self.assertFalse(option.fits(56))
             self.assertIsNone(option.excluded(IPv6Network("2001:db8::/56")))
@@ -125,8 +133,8 @@ class PDExcludeTests(SynchronousTestCase):
             ("0043 0000", "PD_EXCLUDE, prefix-len at byte 29: 1 byte wanted, 0 left"),
             ("0043 0001 40", "PD_EXCLUDE, subnet ID at byte 30: 1 to 16 bytes wanted, 0 there"),
             (
-                "0043 0012 40" + "00" * 17,
-                f"PD_EXCLUDE, subnet ID at byte 30: 1 to 16 bytes wanted, 17 there ({' '.join(['00'] * 16)})",
+                "0043 0012 40 01" + "00" * 16,
+                f"PD_EXCLUDE, subnet ID at byte 30: 1 to 16 bytes wanted, 17 there (01{' 00' * 15})",
             ),
         ):
             data = bytes(8) + b"\x38" + DB8 + octets(text)
@@ -156,6 +164,7 @@ class IAPrefixTests(SynchronousTestCase):
 
     def test_too_long(self) -> None:
         """B.9 rule 6: a length of more than 128 is no prefix."""
+        self.assertEqual(IAPrefix.read(bytes(8) + b"\x80" + DB8, 0, 25).length, 128)
         error = self.assertRaises(WireError, IAPrefix.read, bytes(8) + b"\x81" + DB8, 0, 25)
         self.assertEqual(str(error), "IA_PREFIX, prefix-length at byte 8: at most 128 wanted (81)")
 
