@@ -116,6 +116,9 @@ class Marking:
         return address.protocol == self.protocol or (address.protocol is None and not self.is_shown)
 
 
+Slot = tuple[IPv6Network, int, int]
+"""Prefix, table and metric: a route that is put replaces what has all three, on whatever link."""
+
 Placed = dict[ObjectKey, tuple[Wanted, Link | None]]
 """What is wanted, by its key in the kernel, with the link that it is on (C{None}: on none)."""
 
@@ -179,6 +182,7 @@ def compare(
     puts: list[Act] = []
     held: dict[ObjectKey, Wanted] = {}
     enabled: set[int] = set()
+    foreign: set[Slot] | None = None
     for key, (item, link) in placed.items():
         if isinstance(item, WantedIPv6):
             assert link is not None
@@ -202,6 +206,11 @@ def compare(
             continue
         if key in skip:
             continue
+        if there is None and isinstance(item, (WantedRoute, WantedUnreachable)):
+            if foreign is None:
+                foreign = _foreign_slots(current, ours)
+            if _slot(item) in foreign:
+                continue
         act = _put(key, item, link, there, now)
         if act is not None and (link is None or _can_take(link, enabled)):
             puts.append(act)
@@ -224,7 +233,7 @@ def place(wanted: Iterable[Wanted], current: Current, now: float) -> Placed:
     """
     links: dict[str, Link | None] = {}
     placed: Placed = {}
-    slots: dict[tuple[IPv6Network, int, int], RouteKey] = {}
+    slots: dict[Slot, RouteKey] = {}
     for item in wanted:
         if isinstance(item, WantedUnreachable):
             link = None
@@ -238,7 +247,7 @@ def place(wanted: Iterable[Wanted], current: Current, now: float) -> Placed:
             continue
         key = key_of(item, link)
         if isinstance(item, (WantedRoute, WantedUnreachable)):
-            slot = (item.prefix, item.table, item.metric)
+            slot = _slot(item)
             other = slots.get(slot)
             if other is not None:
                 if _rank(item) <= _rank(placed[other][0]):
@@ -277,6 +286,19 @@ def _rank(item: Wanted) -> tuple[bool, float, float]:
     if isinstance(item, WantedAddress):
         return True, item.valid_until, item.preferred_until
     return isinstance(item, WantedRoute), item.valid_until, 0.0
+
+
+def _slot(item: WantedRoute | WantedUnreachable) -> Slot:
+    return item.prefix, item.table, item.metric
+
+
+def _foreign_slots(current: Current, ours: Mapping[ObjectKey, Owned]) -> set[Slot]:
+    """The slots that another instance's routes stand in: to put one there would replace theirs."""
+    return {
+        (prefix, table, metric)
+        for (prefix, index, table, metric), route in current.routes.items()
+        if route is not None and (prefix, index, table, metric) not in ours
+    }
 
 
 def _can_take(link: Link, enabled: Collection[int]) -> bool:

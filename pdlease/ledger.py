@@ -169,28 +169,30 @@ class Ledger:
             self._fell_away(error)
             return
         lines = data.split(b"\n")
+        if self._is_of_another_boot(lines[0]):
+            return
         self._lines = len(lines) - 1
         # What does not end in a newline was torn by a kill or a full disk; nothing may be appended to it.
         self._whole = not lines[-1] and len(data) < FILE_LIMIT
         for line in lines:
-            if not self._read(line):
+            if line and not self._read(line):
                 self._whole = False
 
-    def _read(self, line: bytes) -> bool:
-        """Take in one line; false if it is damaged, foreign, or another boot's heading."""
-        if not line:
-            return True
-        import json
+    def _is_of_another_boot(self, line: bytes) -> bool:
+        fields = _fields(line)
+        boot = fields.get("boot") if fields else None
+        return bool(self._boot and boot and boot != self._boot)
 
+    def _read(self, line: bytes) -> bool:
+        """Take in one line; false if it is damaged or foreign."""
+        fields = _fields(line)
+        if fields is None:
+            return False
+        if "ledger" in fields:
+            return True
         try:
-            fields = json.loads(line.decode("utf-8", "surrogateescape"))
-            if "ledger" in fields:
-                if self._boot and fields["boot"] and fields["boot"] != self._boot:
-                    self._entries.clear()
-                    return False
-                return True
             entry = _entry(fields)
-        except (ValueError, KeyError, TypeError, RecursionError):
+        except (ValueError, KeyError, TypeError):
             return False
         if fields.get("gone"):
             self._entries.pop(entry.key, None)
@@ -284,6 +286,17 @@ def _line(entry: Owned, gone: bool = False) -> str:
     return f'{{{own}, "link": {_text(entry.link)}, "uplink": {_text(entry.uplink)}{end}}}\n'
 
 
+def _fields(line: bytes) -> dict[str, Any] | None:
+    """The JSON object on a line, or C{None} if there is none."""
+    import json
+
+    try:
+        fields = json.loads(line.decode("utf-8", "surrogateescape"))
+    except (ValueError, RecursionError):
+        return None
+    return fields if isinstance(fields, dict) else None
+
+
 def _number(value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 1 << 32:
         raise ValueError(value)
@@ -296,7 +309,7 @@ def _word(value: Any) -> str:
     return value
 
 
-def _entry(fields: Any) -> Owned:
+def _entry(fields: dict[str, Any]) -> Owned:
     """
     The entry of one line.
 
