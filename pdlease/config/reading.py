@@ -31,12 +31,26 @@ def joined(path: str, key: str) -> str:
     return f"{path}.{written(key)}" if path else written(key)
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """A question that names the known word nearest to C{word}, with a blank before it; empty if none is near."""
-    from difflib import get_close_matches
+def edits(word: str, other: str) -> int:
+    """How many letters must be put in, left out or changed to make one word of the other."""
+    before = list(range(len(other) + 1))
+    for count, letter in enumerate(word, 1):
+        row = [count]
+        for place, another in enumerate(other, 1):
+            row.append(min(row[-1] + 1, before[place] + 1, before[place - 1] + (letter != another)))
+        before = row
+    return before[-1]
 
-    near = get_close_matches(word[:80], list(known), n=1)
-    return f"; did you mean {shown(near[0])}?" if near else ""
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """
+    A question that names the known word nearest to C{word}, with a semicolon before it; empty if none is near.
+
+    Made by hand and not with difflib: a file is also read behind the sandbox, where nothing can be imported any more.
+    """
+    word = word[:40]
+    distance, near = min(((edits(word, other[:40]), other) for other in known), default=(len(word), ""))
+    return f"; did you mean {shown(near)}?" if distance <= max(1, len(word) // 3) and distance < len(word) else ""
 
 
 class Reading:
