@@ -40,8 +40,10 @@ class CodesTests(SynchronousTestCase):
         """The option codes that are only shown have their registered numbers as well (B.3)."""
         self.assertEqual(
             [code.value for code in OptionCode],
-            [*range(1, 10), *range(11, 27), 31, 32, 39, 41, 42, 56, 59, 64, 67, 79, 82, 83, 86, *range(88, 97)]
-            + [103, 111, 112, 113, 144, 148],
+            [
+                *(*range(1, 10), *range(11, 27), 31, 32, 39, 41, 42, 56, 59, 64, 67, 79, 82, 83, 86, *range(88, 97)),
+                *(103, 111, 112, 113, 144, 148),
+            ],
         )
 
     def test_status_codes(self) -> None:
