@@ -22,6 +22,7 @@ import importlib
 import struct
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
 from ipaddress import IPv6Network
 from types import ModuleType
@@ -52,18 +53,22 @@ def _is_pyroute2(name: str) -> bool:
     return name == "pyroute2" or name.startswith("pyroute2.")
 
 
-def open_door(load: Callable[[str], ModuleType] = importlib.import_module) -> tuple[Any, bool]:
+def open_door(
+    load: Callable[[str], ModuleType] = importlib.import_module,
+    find: Callable[[str], ModuleSpec | None] = find_spec,
+) -> tuple[Any, bool]:
     """
     Load C{pyroute2.netlink}, without the rest of pyroute2 if that can be done.
 
     @param load: imports a module by name.
+    @param find: finds out where a package is, without importing it.
     @return: the module, and whether it came by the narrow way.
     @raise ImportError: when there is no pyroute2, or none with such a module.
     """
     before = {name: module for name, module in sys.modules.items() if _is_pyroute2(name)}
     if "pyroute2" in before:
         return load("pyroute2.netlink"), True
-    spec = find_spec("pyroute2")
+    spec = find("pyroute2")
     if spec is None or spec.submodule_search_locations is None:
         raise ImportError("pyroute2 is not installed")
     bare = ModuleType("pyroute2")
@@ -180,8 +185,6 @@ def _read_inet6(data: bytes) -> Inet6Notice | None:
         return None
     flags = settings.get_attr("FLAGS") or 0
     conf = settings.get_attr("CONF") or b""
-    if isinstance(conf, str):
-        conf = conf.encode("latin-1")
     disabled = None
     if len(conf) >= _DISABLE_IPV6 + 4:
         disabled = bool(_ERROR.unpack_from(conf, _DISABLE_IPV6)[0])
