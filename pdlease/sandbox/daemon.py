@@ -19,6 +19,9 @@ from pdlease.sandbox.seccomp import Rule
 # Beside what every process makes: the reactor, the store, the clock, the control socket, the end of a child.
 CALLS: tuple[Rule, ...] = (
     "accept4",
+    # only read: whether the wall clock is synchronised; setting it needs a capability
+    "adjtimex",
+    "clock_adjtime",
     "dup2",
     "epoll_create1",
     "epoll_ctl",
