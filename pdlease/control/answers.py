@@ -221,7 +221,7 @@ def _explained(problem: Exception) -> Exception:
 
 def _demo(call: Invocation) -> int:
     run: Callable[[list[str]], int | None] = _street("pdlease.demo.demonstration", "main")
-    return run(list(call.options.arguments)) or 0
+    return run([*call.options.arguments, *(["--json"] if call.options.json else [])]) or 0
 
 
 def _street(module: str, name: str) -> Callable[..., Any]:
