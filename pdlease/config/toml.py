@@ -238,6 +238,10 @@ def _delegation(
                 f"downstream of {uplink}", downstream.link, entry, f"{downstream.link} is a downstream already:"
             )
     first = next((downstream.link for downstream in downstreams if downstream.link is not None), None)
+    key = first or f"#{index}"
+    if first is None:
+        # what is remembered goes by the key alone, and a link may be called "#0"
+        reading.claim(f"downstream of {uplink}", key, path, f"would be known as {key}, and so is:")
     try:
         needed = needed_length(downstreams, guests)
     except DoesNotFit as problem:
@@ -245,7 +249,7 @@ def _delegation(
     else:
         if needed < SHORTEST_NEEDED:
             reading.wrong(inner, f"these need a /{needed}, and no server delegates more than a /{SHORTEST_NEEDED}")
-    return Delegation(**{**keys, "key": first or f"#{index}", "downstreams": tuple(downstreams), "guests": guests})
+    return Delegation(**{**keys, "key": key, "downstreams": tuple(downstreams), "guests": guests})
 
 
 def _downstream(reading: Reading, path: str, value: object) -> Downstream | None:

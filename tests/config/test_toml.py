@@ -454,6 +454,20 @@ class ErrorsTests(SynchronousTestCase):
             "uplinks.wan.delegations[0].downstreams[0]",
         )
 
+    def test_link_that_is_called_as_a_delegation(self) -> None:
+        """
+        A link with the name that a delegation without downstreams is remembered by is refused, whichever comes first.
+        """
+        text = uplink(delegation='downstreams = ["a", "#1"]') + "[[uplinks.wan.delegations]]\n"
+        self.assertProblems(
+            text,
+            "uplinks.wan.delegations[1]: would be known as #1, and so is: uplinks.wan.delegations[0].downstreams[1]",
+        )
+        text = uplink() + '[[uplinks.wan.delegations]]\ndownstreams = ["#0"]\n'
+        self.assertProblems(
+            text, "uplinks.wan.delegations[1].downstreams[0]: #0 is a downstream already: uplinks.wan.delegations[0]"
+        )
+
     def test_uplinks_on_one_link(self) -> None:
         """
         Two uplinks on one link are refused, also where one has it from its name.
