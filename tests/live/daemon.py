@@ -4,13 +4,14 @@ The daemon under test, run as an operator runs it, and C{pdleasectl} beside it.
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+from pdlease.control.blocking import Control
+from pdlease.control.errors import ControlError
 from tests.live.network import TOP, Network, Program, children_of, until
 
 USER = "nobody"
@@ -86,7 +87,11 @@ class Daemon:
         assert self.program is not None
         if not self.program.running():
             raise AssertionError(f"the daemon ended with {self.program.process.returncode}: {self.program.said()}")
-        return self.ctl("status", check=False).returncode == 0
+        try:
+            with Control(str(self.control)) as control:
+                return bool(control.status())
+        except ControlError:
+            return False
 
     def ctl(self, *words: str, check: bool = True, seconds: float = 30.0) -> subprocess.CompletedProcess[str]:
         """Run C{pdleasectl} against the daemon."""
@@ -100,17 +105,24 @@ class Daemon:
             check=False,
         )
         if check and done.returncode:
-            raise AssertionError(f"pdleasectl {' '.join(words)} ended with {done.returncode}: {done.stdout}{done.stderr}")
+            raise AssertionError(
+                f"pdleasectl {' '.join(words)} ended with {done.returncode}: {done.stdout}{done.stderr}"
+            )
         return done
 
     def status(self, uplink: str = "wan0") -> dict[str, Any]:
         """The status document of one uplink."""
-        document: dict[str, Any] = json.loads(self.ctl("status", "--json").stdout)["uplinks"][uplink]
-        return document
+        with Control(str(self.control)) as control:
+            document: dict[str, Any] = control.status(uplink)["uplinks"][uplink]
+            return document
 
     def bound(self, uplink: str = "wan0", seconds: float = 15.0) -> dict[str, Any]:
         """Wait until an uplink is bound with every assignment installed; its status."""
-        self.ctl("wait", uplink, "--timeout", str(seconds), seconds=seconds + 15)
+        try:
+            with Control(str(self.control)) as control:
+                control.wait(uplink, seconds)
+        except ControlError as problem:
+            raise AssertionError(f"{uplink} is not bound: {problem}; {self.status(uplink)}") from None
         return self.status(uplink)
 
     @property

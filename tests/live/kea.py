@@ -39,9 +39,7 @@ def configuration(links: list[str], folder: Path, pool: str, **changes: Any) -> 
             }
             for number, link in enumerate(links)
         ],
-        "loggers": [
-            {"name": "kea-dhcp6", "severity": "INFO", "output_options": [{"output": "stdout", "flush": True}]}
-        ],
+        "loggers": [{"name": "kea-dhcp6", "severity": "INFO", "output_options": [{"output": "stdout", "flush": True}]}],
         "control-socket": {"socket-type": "unix", "socket-name": str(folder / "kea.sock")},
     }
     settings.update({key.replace("_", "-"): value for key, value in changes.items()})

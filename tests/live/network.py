@@ -11,9 +11,11 @@ import ctypes
 import itertools
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -27,6 +29,8 @@ TOP = Path(__file__).resolve().parents[2]
 COUNTER = itertools.count(1)
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _CLONE_NEWNET = 0x40000000
+# Outgoing packets are seen only by a socket that sees all protocols.
+_EVERYTHING = 0x0003
 
 
 def ip(*words: str, check: bool = True) -> str:
@@ -75,8 +79,8 @@ class Heard:
 
     def __init__(self, namespace: str, link: str) -> None:
         self.messages: list[tuple[float, str, Message]] = []
-        self._socket = socket_in(namespace, socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x86DD))
-        self._socket.bind((link, 0x86DD))
+        self._socket = socket_in(namespace, socket.AF_PACKET, socket.SOCK_RAW, socket.htons(_EVERYTHING))
+        self._socket.bind((link, _EVERYTHING))
         self._socket.settimeout(0.2)
         self._ending = False
         self._thread = threading.Thread(target=self._listen, daemon=True)
@@ -86,13 +90,18 @@ class Heard:
         while not self._ending:
             try:
                 frame = self._socket.recv(65600)
-            except TimeoutError:
-                continue
             except OSError:
-                return
+                # nothing to hear, or the link is down for a while
+                time.sleep(0.01)
+                continue
             heard = time.monotonic()
             # Ethernet 14, IPv6 40 (next header UDP), UDP 8
-            if len(frame) < 66 or frame[20] != 17 or not {546, 547} & {_port(frame, 54), _port(frame, 56)}:
+            if (
+                len(frame) < 66
+                or frame[12:14] != b"\x86\xdd"
+                or frame[20] != 17
+                or not {546, 547} & {_port(frame, 54), _port(frame, 56)}
+            ):
                 continue
             try:
                 message = decode(frame[62:])
@@ -130,7 +139,9 @@ class Program:
     @ivar output: path of the file with what it printed.
     """
 
-    def __init__(self, folder: Path, name: str, namespace: str, *command: str, env: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, folder: Path, name: str, namespace: str, *command: str, env: dict[str, str] | None = None
+    ) -> None:
         self.output = folder / f"{name}.out"
         self.started = time.monotonic()
         with open(self.output, "ab") as out:
@@ -189,19 +200,16 @@ class Network:
     """
     Three namespaces in a row: C{isp} -wan- C{router} -lan0, lan1...- C{lan}.
 
-    @ivar folder: where files of this network live.
+    @ivar folder: where files of this network live; removed with it.
     @ivar isp: name of the provider's namespace; its link is C{wan} with a further number for each more uplink.
     @ivar router: name of the namespace in which the daemon runs.
     @ivar lan: name of the namespace of the LAN hosts.
     """
 
-    def __init__(self, folder: str, uplinks: int = 1, downstreams: int = 2, accept_dad: bool = False) -> None:
-        self.folder = Path(folder).absolute()
-        self.folder.mkdir(parents=True, exist_ok=True)
-        # the daemon becomes another user, who must be able to reach its state folder
-        for part in (self.folder, *self.folder.parents):
-            if part.stat().st_uid == os.geteuid() and str(part).startswith(str(TOP)):
-                part.chmod(part.stat().st_mode | 0o011)
+    def __init__(self, uplinks: int = 1, downstreams: int = 2, accept_dad: bool = False) -> None:
+        # not in trial's folder: the daemon becomes another user, who must be able to reach its state folder
+        self.folder = Path(tempfile.mkdtemp(prefix="pdlease-live-"))
+        self.folder.chmod(0o755)
         stem = f"pdl{os.getpid()}x{next(COUNTER)}"
         self.isp, self.router, self.lan = (f"{stem}-{role}" for role in ("isp", "router", "lan"))
         self._programs: list[Program] = []
@@ -223,9 +231,7 @@ class Network:
     @staticmethod
     def sysctl(namespace: str, name: str, value: str) -> None:
         """Set a kernel setting inside a namespace."""
-        subprocess.run(
-            ["ip", "netns", "exec", namespace, "sh", "-c", f"echo {value} > /proc/sys/{name}"], check=True
-        )
+        subprocess.run(["ip", "netns", "exec", namespace, "sh", "-c", f"echo {value} > /proc/sys/{name}"], check=True)
 
     def pair(self, namespace: str, name: str, peer_namespace: str, peer: str) -> None:
         """Make a veth pair between two namespaces, both ends up."""
@@ -237,7 +243,11 @@ class Network:
 
     def ready(self, namespace: str, link: str) -> None:
         """Wait for a link-local address that can be used."""
-        until(lambda: "fe80" in self.addresses(namespace, link, "scope", "link", "-tentative"), 10, f"link-local on {link}")
+        until(
+            lambda: "fe80" in self.addresses(namespace, link, "scope", "link", "-tentative"),
+            10,
+            f"link-local on {link}",
+        )
 
     def addresses(self, namespace: str, link: str, *words: str) -> str:
         """The IPv6 addresses of a link as C{ip} shows them."""
@@ -255,7 +265,9 @@ class Network:
 
     def routes(self, *words: str) -> list[dict[str, Any]]:
         """The router's IPv6 routes that carry pdlease's protocol number."""
-        text = ip("-n", self.router, "-6", "-json", "route", "show", "table", "all", "proto", "154", *words, check=False)
+        text = ip(
+            "-n", self.router, "-6", "-json", "route", "show", "table", "all", "proto", "154", *words, check=False
+        )
         return list(json.loads(text or "[]"))
 
     def run(self, name: str, namespace: str, *command: str, env: dict[str, str] | None = None) -> Program:
@@ -280,3 +292,4 @@ class Network:
             for pid in ip("netns", "pids", namespace, check=False).split():
                 os.kill(int(pid), signal.SIGKILL)
             ip("netns", "delete", namespace, check=False)
+        shutil.rmtree(self.folder, ignore_errors=True)
