@@ -25,7 +25,7 @@ setup(
     license_files=["LICENSE"],
     python_requires=">=3.11",
     packages=[*find_packages(include=["pdlease", "pdlease.*"]), "twisted.plugins"],
-    package_data={"pdlease": ["py.typed"]},
+    package_data={"pdlease": ["py.typed", "control/schemas/*.json"]},
     install_requires=[
         "attrs>=23.1",
         "pyroute2>=0.7.12",

@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from typing import IO, Any, NoReturn
 
 from pdlease import __version__
-from pdlease.control.answers import COMMANDS, Invocation
+from pdlease.control.answers import COMMANDS, Invocation, demonstrate
 from pdlease.control.blocking import ENVIRONMENT, default_path
 from pdlease.control.errors import ControlError
 from pdlease.control.offline import ConfigurationError, UsageError
@@ -86,8 +86,7 @@ def parser() -> argparse.ArgumentParser:
     add("doctor", "Look for what commonly keeps prefixes from working.")
     cleanup = add("cleanup", "With the daemon dead: remove every address and route that it made.")
     cleanup.add_argument("--config", metavar="FILE", default=DEFAULT_CONFIGURATION, help="default %(default)s")
-    demo = add("demo", "Show the whole way of a prefix on a demonstration network.")
-    demo.add_argument("arguments", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+    add("demo", "Show the whole way of a prefix on a demonstration network (must come first; has its own --help).")
     return top
 
 
@@ -123,6 +122,9 @@ def main(
 
 
 def _run(given: list[str], out: IO[str], environment: Mapping[str, str]) -> int:
+    if given[:1] == ["demo"]:
+        # argparse would take the options of the demonstration, its --help among them, for ours
+        return demonstrate(given[1:])
     try:
         options = parser().parse_args(given)
     except SystemExit as done:

@@ -30,7 +30,7 @@ WAN = {
             "infinite": False,
         }
     ],
-    "excluded": [],
+    "excluded": None,
     "t1_seconds": 500,
     "t2_seconds": 800,
     "next_message": "renew",
