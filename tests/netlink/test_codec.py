@@ -15,7 +15,6 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pyroute2.netlink.rtnl.ifaddrmsg import ifaddrmsg
 from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
 from pyroute2.netlink.rtnl.rtmsg import rtmsg
 from twisted.trial.unittest import SynchronousTestCase
@@ -38,6 +37,7 @@ from pdlease.netlink.notices import (
     RouteNotice,
 )
 from pdlease.netlink.requests import attribute, message
+from tests.netlink.theirs import AddressMessage, packed
 
 TOP = Path(pdlease.__file__).parents[1]
 NEWLINK, DELLINK, NEWADDR, DELADDR, NEWROUTE, DELROUTE, NEWPREFIX = 16, 17, 20, 21, 24, 25, 52
@@ -50,18 +50,6 @@ LIGHT = settings(max_examples=50, deadline=None)
 def heard(data: bytes) -> list[Notice]:
     """What a buffer says."""
     return list(codec.decode(data, NOW, OURS))
-
-
-def packed(
-    kind: Any, number: int, fields: dict[str, Any], attrs: list[Any], flags: int = 0, sequence: int = 0
-) -> bytes:
-    """A message as pyroute2 packs it."""
-    made = kind()
-    made.update(fields)
-    made["attrs"] = attrs
-    made["header"].update(type=number, flags=flags, sequence_number=sequence, pid=0)
-    made.encode()
-    return bytes(made.data)
 
 
 def inet6_settings(disabled: int) -> bytes:
@@ -247,7 +235,7 @@ class AddressTests(SynchronousTestCase):
             *([] if protocol is None else [("IFA_PROTO", protocol)]),
         ]
         fields = {"family": 10, "prefixlen": length, "flags": flags & 0xFF, "index": index}
-        data = packed(ifaddrmsg, DELADDR if removed else NEWADDR, fields, attrs)
+        data = packed(AddressMessage, DELADDR if removed else NEWADDR, fields, attrs)
         address = KernelAddress(
             index=index,
             address=IPv6Interface((octets, length)),
@@ -259,7 +247,7 @@ class AddressTests(SynchronousTestCase):
         self.assertEqual(heard(data), [AddressNotice(address, removed)])
 
     def read(self, *attrs: Any, flags: int = 0) -> KernelAddress:
-        data = packed(ifaddrmsg, NEWADDR, {"family": 10, "prefixlen": 64, "index": 3, "flags": flags}, list(attrs))
+        data = packed(AddressMessage, NEWADDR, {"family": 10, "prefixlen": 64, "index": 3, "flags": flags}, list(attrs))
         (notice,) = heard(data)
         assert isinstance(notice, AddressNotice)
         return notice.address
@@ -288,7 +276,9 @@ class AddressTests(SynchronousTestCase):
 
     def test_ipv4(self) -> None:
         """IPv4 addresses are none of our business."""
-        data = packed(ifaddrmsg, NEWADDR, {"family": 2, "prefixlen": 24, "index": 3}, [("IFA_ADDRESS", "192.0.2.1")])
+        data = packed(
+            AddressMessage, NEWADDR, {"family": 2, "prefixlen": 24, "index": 3}, [("IFA_ADDRESS", "192.0.2.1")]
+        )
         self.assertEqual(heard(data), [])
 
 
@@ -394,7 +384,7 @@ class DumpRequestTests(SynchronousTestCase):
         """Dumps are asked for of links without statistics, of IPv6 addresses, and of our own routes."""
         links, addresses, routes = (
             ifinfmsg(codec.request_links(4)),
-            ifaddrmsg(codec.request_addresses(5)),
+            AddressMessage(codec.request_addresses(5)),
             rtmsg(codec.request_routes(6, OURS)),
         )
         for request in (links, addresses, routes):

@@ -22,7 +22,7 @@ from pyroute2.netlink.rtnl import (
     RTM_NEWADDR,
     RTM_NEWROUTE,
 )
-from pyroute2.netlink.rtnl.ifaddrmsg import IFA_F_NOPREFIXROUTE, ifaddrmsg
+from pyroute2.netlink.rtnl.ifaddrmsg import IFA_F_NOPREFIXROUTE
 from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
 from pyroute2.netlink.rtnl.rtmsg import rtmsg
 from twisted.trial.unittest import SynchronousTestCase
@@ -55,6 +55,7 @@ from pdlease.operations import (
     RemoveRoute,
     RemoveUnreachable,
 )
+from tests.netlink.theirs import AddressMessage, packed
 
 TOP = Path(pdlease.__file__).parents[1]
 MARKS = Marks(route=154, address=155)
@@ -95,22 +96,12 @@ def _plain(value: Any) -> Any:
     return {name: value[name] for name, _ in value.fields} if hasattr(value, "fields") and value.fields else value
 
 
-def packed(kind: Any, number: int, asks: int, sequence: int, fields: dict[str, Any], attrs: list[Any]) -> bytes:
-    """What pyroute2 makes of the same words."""
-    made = kind()
-    made.update(fields)
-    made["attrs"] = attrs
-    made["header"].update(type=number, flags=asks, sequence_number=sequence, pid=0)
-    made.encode()
-    return bytes(made.data)
-
-
 class MeaningTests(SynchronousTestCase):
     """Every request means to pyroute2 what pyroute2 itself would have packed for the same words (design 17)."""
 
     def check(self, operation: Operation, kind: Any, number: int, asks: int, fields: Any, attrs: list[Any]) -> None:
         ours = encode(operation, 77, MARKS)
-        theirs = packed(kind, number, asks, 77, fields, attrs)
+        theirs = packed(kind, number, fields, attrs, asks, 77)
         self.assertEqual(meaning(kind, ours), meaning(kind, theirs))
         self.assertEqual(len(ours) % 4, 0)
 
@@ -122,7 +113,7 @@ class MeaningTests(SynchronousTestCase):
         preferred = min(preferred, valid)
         self.check(
             PutAddress(link="lan0", index=index, address=address, preferred=preferred, valid=valid),
-            ifaddrmsg,
+            AddressMessage,
             RTM_NEWADDR,
             PUTTING,
             {"family": 10, "prefixlen": address.network.prefixlen, "index": index},
@@ -140,7 +131,7 @@ class MeaningTests(SynchronousTestCase):
         """An address is removed by link, address and length."""
         self.check(
             RemoveAddress(link="lan0", index=index, address=address),
-            ifaddrmsg,
+            AddressMessage,
             RTM_DELADDR,
             ASKING,
             {"family": 10, "prefixlen": address.network.prefixlen, "index": index},
@@ -225,9 +216,9 @@ class MeaningTests(SynchronousTestCase):
     def test_link_queries(self) -> None:
         """A link is asked for by index or by name, without its statistics."""
         skip = ("IFLA_EXT_MASK", 8)
-        by_index = packed(ifinfmsg, RTM_GETLINK, NLM_F_REQUEST, 5, {"index": 3}, [skip])
+        by_index = packed(ifinfmsg, RTM_GETLINK, {"index": 3}, [skip], NLM_F_REQUEST, 5)
         self.assertEqual(meaning(ifinfmsg, encode_link_query(5, index=3)), meaning(ifinfmsg, by_index))
-        by_name = packed(ifinfmsg, RTM_GETLINK, NLM_F_REQUEST, 5, {}, [("IFLA_IFNAME", "eth0.835"), skip])
+        by_name = packed(ifinfmsg, RTM_GETLINK, {}, [("IFLA_IFNAME", "eth0.835"), skip], NLM_F_REQUEST, 5)
         self.assertEqual(meaning(ifinfmsg, encode_link_query(5, name="eth0.835")), meaning(ifinfmsg, by_name))
 
 
@@ -344,12 +335,10 @@ class AnswerTests(SynchronousTestCase):
         made = packed(
             ifinfmsg,
             16,
-            0,
-            1,
             {"index": 7},
             [("IFLA_IFNAME", "br0"), ("IFLA_LINKINFO", {"attrs": [("IFLA_INFO_KIND", "bridge")]})],
         )
-        plain = packed(ifinfmsg, 16, 0, 1, {"index": 8}, [("IFLA_IFNAME", "eth0")])
+        plain = packed(ifinfmsg, 16, {"index": 8}, [("IFLA_IFNAME", "eth0")])
         self.assertEqual(read_link(refusal(1, 0) + made), LinkFacts(index=7, name="br0", kind="bridge"))
         self.assertEqual(read_link(plain), LinkFacts(index=8, name="eth0", kind=None))
         self.assertIsNone(read_link(refusal(1, errno.ENODEV)))
