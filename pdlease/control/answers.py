@@ -219,9 +219,19 @@ def _explained(problem: Exception) -> Exception:
     return problem
 
 
-def _demo(call: Invocation) -> int:
+def demonstrate(arguments: list[str]) -> int:
+    """
+    Run the demonstration.
+
+    @param arguments: its own command line.
+    @return: the exit code.
+    """
     run: Callable[[list[str]], int | None] = _street("pdlease.demo.demonstration", "main")
-    return run([*call.options.arguments, *(["--json"] if call.options.json else [])]) or 0
+    return run(arguments) or 0
+
+
+def _demo(call: Invocation) -> int:
+    return demonstrate(["--json"] if call.options.json else [])
 
 
 def _street(module: str, name: str) -> Callable[..., Any]:
