@@ -1,5 +1,5 @@
 """
-What is allowed in a configuration but probably not meant: sentences for a log, no errors.
+What is allowed in a configuration but probably not meant, or not done yet: sentences for a log, no errors.
 
 What is wrong is L{pdlease.config.toml}.
 """
@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from pdlease.config.errors import ConfigError
 from pdlease.config.model import Config, Delegation
+from pdlease.config.notyet import not_yet
 from pdlease.config.reading import joined
 
 # Relays and servers keep at least so many delegations of one client (R-8987-03).
@@ -21,7 +22,7 @@ LARGE = 32
 
 def advice(config: Config) -> tuple[ConfigError, ...]:
     """Everything that is worth a warning, with its dotted path."""
-    return tuple(_all(config))
+    return (*_all(config), *not_yet(config))
 
 
 def _all(config: Config) -> Iterator[ConfigError]:

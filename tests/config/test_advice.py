@@ -78,4 +78,12 @@ class AdviceTests(SynchronousTestCase):
         Local guests without a local IPv6 prefix are warned of, once.
         """
         guests = tuple(Guest(name=f"g{n}", id=n, nics=(NIC(link=f"tap{n}", local=True),)) for n in (1, 2))
-        self.assertAdvice(Config(guests=guests), "local.inet6: not given: guests get local IPv4 addresses only")
+        found = [str(entry) for entry in advice(Config(guests=guests)) if entry.path.startswith("local")]
+        self.assertEqual(found, ["local.inet6: not given: guests get local IPv4 addresses only"])
+
+    def test_not_yet(self) -> None:
+        """
+        What can be planned but the daemon would refuse is told.
+        """
+        config = Config(guests=(Guest(name="g", id=1, nics=(NIC(link="tap0"),)),))
+        self.assertAdvice(config, "guests.g: a guest is not yet supported in this version")
