@@ -24,12 +24,13 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from pdlease.belief import Belief, Believed, Shown, shown
-from pdlease.difference import Act, Marking, Placed, compare, place
+from pdlease.difference import Act, Marking, compare
 from pdlease.interfaces import IPrivilege
 from pdlease.kernel import ADDRESS_PROTOCOL, KernelTable, ObjectKey
 from pdlease.ledger import Ledger
 from pdlease.operations import Operation, PrivilegeError
 from pdlease.patience import Patience, Problem
+from pdlease.placement import Placed, place
 from pdlease.standing import ObjectState, standing
 from pdlease.wanted import Wanted, WantedIPv6
 

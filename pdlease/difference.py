@@ -13,7 +13,6 @@ remaining lifetime (L-15): two times less than L{SLACK} apart are the same.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from ipaddress import IPv6Network
 from math import inf
 from typing import Protocol, cast
 
@@ -43,6 +42,7 @@ from pdlease.operations import (
     RemoveRoute,
     RemoveUnreachable,
 )
+from pdlease.placement import Placed, Slot, place, slot_of
 from pdlease.wanted import Wanted, WantedAddress, WantedIPv6, WantedRoute, WantedUnreachable
 
 SLACK = 2.0
@@ -114,13 +114,6 @@ class Marking:
     def is_on(self, address: KernelAddress) -> bool:
         """Whether an address may be ours."""
         return address.protocol == self.protocol or (address.protocol is None and not self.is_shown)
-
-
-Slot = tuple[IPv6Network, int, int]
-"""Prefix, table and metric: a route that is put replaces what has all three, on whatever link."""
-
-Placed = dict[ObjectKey, tuple[Wanted, Link | None]]
-"""What is wanted, by its key in the kernel, with the link that it is on (C{None}: on none)."""
 
 
 @frozen(kw_only=True)
@@ -209,7 +202,7 @@ def compare(
         if there is None and isinstance(item, (WantedRoute, WantedUnreachable)):
             if foreign is None:
                 foreign = _foreign_slots(current, ours)
-            if _slot(item) in foreign:
+            if slot_of(item) in foreign:
                 continue
         act = _put(key, item, link, there, now)
         if act is not None and (link is None or _can_take(link, enabled)):
@@ -223,73 +216,11 @@ def compare(
     )
 
 
-def place(wanted: Iterable[Wanted], current: Current, now: float) -> Placed:
-    """
-    Find for everything wanted its place in the kernel: its key, and the link that it is on.
-
-    What has run out has none, nor has what is on a link that does not exist.  Where two want the same place, the one
-    that lives longer has it: of addresses, the same address on a link; of routes, the same prefix in a table with the
-    same metric, as a route that is put there replaces whatever was (an on-link route goes before an unreachable one).
-    """
-    links: dict[str, Link | None] = {}
-    placed: Placed = {}
-    slots: dict[Slot, RouteKey] = {}
-    for item in wanted:
-        if isinstance(item, WantedUnreachable):
-            link = None
-        else:
-            if item.link not in links:
-                links[item.link] = current.link_named(item.link)
-            link = links[item.link]
-            if link is None:
-                continue
-        if not isinstance(item, WantedIPv6) and item.valid_until <= now:
-            continue
-        key = key_of(item, link)
-        if isinstance(item, (WantedRoute, WantedUnreachable)):
-            slot = _slot(item)
-            other = slots.get(slot)
-            if other is not None:
-                if _rank(item) <= _rank(placed[other][0]):
-                    continue
-                del placed[other]
-            slots[slot] = key  # type: ignore[assignment]
-        elif key in placed and _rank(item) <= _rank(placed[key][0]):
-            continue
-        placed[key] = item, link
-    return placed
-
-
-def key_of(item: Wanted, link: Link | None) -> ObjectKey:
-    """What the kernel will know a wanted object by; C{link} is that of its name, C{None} for an unreachable route."""
-    if isinstance(item, WantedUnreachable):
-        return item.prefix, None, item.table, item.metric
-    assert link is not None
-    if isinstance(item, WantedAddress):
-        return link.index, item.address.ip
-    if isinstance(item, WantedRoute):
-        return item.prefix, link.index, item.table, item.metric
-    return IPV6_ENABLED, link.index
-
-
 def seconds_left(until: float, now: float) -> int:
     """A time as the kernel is told it: whole seconds from now, rounded down (L-15)."""
     if until == inf:
         return INFINITE
     return max(0, min(int(until - now), INFINITE - 1))
-
-
-def _rank(item: Wanted) -> tuple[bool, float, float]:
-    """Who has a place that two want: the greater."""
-    if isinstance(item, WantedIPv6):
-        return True, 0.0, 0.0
-    if isinstance(item, WantedAddress):
-        return True, item.valid_until, item.preferred_until
-    return isinstance(item, WantedRoute), item.valid_until, 0.0
-
-
-def _slot(item: WantedRoute | WantedUnreachable) -> Slot:
-    return item.prefix, item.table, item.metric
 
 
 def _foreign_slots(current: Current, ours: Mapping[ObjectKey, Owned]) -> set[Slot]:
@@ -421,6 +352,7 @@ def _leftovers(
     settings: list[Act] = []
     gone: list[ObjectKey] = []
     guarded = {entry.index for entry in ours.values() if entry.uplink in kept}
+    inhabited: set[int] | None = None
     for key, entry in ours.items():
         if key in placed or key in skip or entry.uplink in kept:
             continue
@@ -428,10 +360,12 @@ def _leftovers(
         link = current.links.get(entry.index) if entry.index is not None else None
         name = link.name if link else entry.link
         if isinstance(entry, OwnedSetting):
-            # Switching IPv6 off takes everybody's addresses along.
-            if entry.index in guarded:
-                continue
             if entry.setting == IPV6_ENABLED and link and not link.ipv6_disabled:
+                # Switching IPv6 off takes everybody's addresses along: it waits until nobody else has any.
+                if inhabited is None:
+                    inhabited = _inhabited(current, ours, marking)
+                if entry.index in guarded or entry.index in inhabited:
+                    continue
                 settings.append(Act(key=key, operations=(DisableIPv6(link=name, index=link.index),)))
             else:
                 gone.append(key)
@@ -455,3 +389,14 @@ def _leftovers(
             )
             routes.append(Act(key=key, operations=(removal,)))
     return (*routes, *addresses, *refusing, *settings), tuple(gone)
+
+
+def _inhabited(current: Current, ours: Mapping[ObjectKey, Owned], marking: Marking) -> set[int]:
+    """The links on which others have addresses or routes; the kernel's own link-local addresses do not count."""
+    found = {
+        index
+        for (index, ip), address in current.addresses.items()
+        if address and not ip.is_link_local and not _is_ours((index, ip), address, ours, marking)
+    }
+    found.update(route.index for key, route in current.routes.items() if route and route.index and key not in ours)
+    return found

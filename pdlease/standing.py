@@ -12,9 +12,10 @@ from enum import Enum
 from attrs import evolve, frozen
 
 from pdlease.belief import shown
-from pdlease.difference import Marking, key_of
+from pdlease.difference import Marking
 from pdlease.kernel import KernelAddress, KernelTable, Link, ObjectKey
 from pdlease.patience import Patience, Problem
+from pdlease.placement import key_of
 from pdlease.wanted import Wanted, WantedAddress, WantedIPv6, WantedRoute, WantedUnreachable
 
 
