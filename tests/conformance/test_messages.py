@@ -1,0 +1,232 @@
+"""
+Section C.7: what Request, Renew, Rebind and Information-request contain.
+"""
+
+from __future__ import annotations
+
+from attrs import evolve
+from twisted.trial.unittest import SynchronousTestCase
+
+from pdlease.client.occurrences import NewSettings, UpstreamChanged
+from pdlease.client.settings import IAWish
+from pdlease.client.states import State
+from pdlease.wire.codes import MessageType, OptionCode
+from pdlease.wire.messages import Message
+from pdlease.wire.options import OptionRequest, ReconfigureAccept, Status
+from pdlease.wire.prefixes import IAPrefix, PDExclude
+from tests.scenarios.conversation import (
+    CLIENT,
+    OTHER,
+    PREFIX,
+    SERVER,
+    Conversation,
+    association,
+    bound,
+    names,
+    prefix,
+    settings,
+)
+
+SECOND = "2001:db8:200::/56"
+GOOD = association(1, prefix())
+
+ASKING = (MessageType.SOLICIT, MessageType.REQUEST, MessageType.RENEW, MessageType.REBIND)
+
+
+def one_of_each(**more: object) -> dict[MessageType, Message]:
+    """One message of each type, the associations 1 and 2 wanted, 1 held."""
+    wanted = settings(1, 2, **more) if "wishes" not in more else settings(**more)
+    c = Conversation(wanted)
+    c.link_up()
+    c.advertise(GOOD, preference=255)
+    c.reply(GOOD)
+    c.until_sent(MessageType.REBIND)
+    return {MessageType(message.message_type): message for _, message in c.sent}
+
+
+def codes_asked(message: Message) -> tuple[int, ...]:
+    """The codes in the option request of a message."""
+    request = message.option(OptionRequest)
+    return () if request is None else request.codes
+
+
+class ConstructionTests(SynchronousTestCase):
+    def test_request(self) -> None:
+        """R-18.2.2-01, R-18.2.2-02, R-18.2.2-04: identifiers, option request, all associations, no Rapid Commit."""
+        sent = one_of_each(rapid_commit=True)
+        request = sent[MessageType.REQUEST]
+        self.assertEqual((request.server_id, request.client_id), (SERVER, CLIENT))
+        self.assertIn(OptionCode.SOL_MAX_RT, codes_asked(request))
+        self.assertEqual([ia.iaid for ia in request.ia_pds], [1, 2])
+        self.assertFalse(request.rapid_commit)
+        self.assertNotEqual(request.transaction_id, sent[MessageType.SOLICIT].transaction_id)
+
+    def test_request_names_the_offer(self) -> None:
+        """R-18.2.2-03: the Request names the advertised prefix, lifetimes 0; another one in the Reply is accepted."""
+        c = Conversation()
+        c.link_up()
+        c.advertise(GOOD, preference=255)
+        (named,) = c.last.ia_pds[0].prefixes
+        self.assertEqual((str(named.network), named.preferred, named.valid), (PREFIX, 0, 0))
+        c.reply(association(1, prefix(SECOND)))
+        self.assertEqual((c.state, c.held), (State.BOUND, [SECOND]))
+
+    def test_request_gives_up(self) -> None:
+        """R-18.2.2-05: ten Requests without an answer, no other server known: discovery begins again."""
+        c = Conversation()
+        c.link_up()
+        c.advertise(GOOD, preference=255)
+        c.until_sent(MessageType.SOLICIT)
+        self.assertEqual(len(c.times(MessageType.REQUEST)), 10)
+        self.assertIs(c.state, State.SOLICITING)
+
+    def test_renew(self) -> None:
+        """R-18.2.4-01, R-18.2.4-02, R-18.2.4-04: Renew to the server, with each association and all it holds."""
+        both = (association(1, prefix()), association(2, prefix(SECOND), prefix("2001:db8:300::/60")))
+        c = bound(*both, wanted=settings(1, 2))
+        renew = c.until_sent(MessageType.RENEW)
+        self.assertEqual((renew.server_id, renew.client_id), (SERVER, CLIENT))
+        self.assertEqual((names(renew, 1), names(renew, 2)), ([PREFIX], [SECOND, "2001:db8:300::/60"]))
+
+    def test_option_request_everywhere(self) -> None:
+        """R-18.2.4-03, R-21.7-03: what is wanted is listed in Solicit, Request, Renew and Rebind alike."""
+        sent = one_of_each(requested_options=(82, 67, 23))
+        self.assertEqual({codes_asked(sent[kind]) for kind in ASKING}, {(82, 67, 23)})
+
+    def test_option_request_bounds(self) -> None:
+        """R-21.7-01, R-21.7-02, R-21.23-01: none of the codes that must not be requested is, nor is 32."""
+        banned = {*range(1, 10), *range(11, 17), 18, 19, 20, 25, 26, 32, 89}
+        for message in one_of_each(rapid_commit=True, reconfigure=True).values():
+            self.assertEqual(banned & set(codes_asked(message)), set())
+
+    def test_renew_lists_only_its_server(self) -> None:
+        """R-18.2.4-05, R-18.2.10-07: what another server gave, or what is over, is not in a Renew, but in a Rebind."""
+        c = bound(GOOD, association(2, prefix(SECOND)), wanted=settings(1, 2))
+        c.until_sent(MessageType.REBIND)
+        c.reply(association(1, prefix(), t1=100, t2=200), server=OTHER)
+        self.assertEqual((c.state, c.held), (State.BOUND, [PREFIX, SECOND]))
+        renew = c.until_sent(MessageType.RENEW)
+        self.assertEqual((renew.server_id, names(renew, 1), names(renew, 2)), (OTHER, [PREFIX], []))
+        rebind = c.until_sent(MessageType.REBIND)
+        self.assertEqual((names(rebind, 1), names(rebind, 2)), ([PREFIX], [SECOND]))
+
+    def test_renew_server_without_prefix(self) -> None:
+        """R-18.2.4-05: when nothing of the last server is left, Renew goes to the one whose prefixes are held."""
+        c = bound(
+            association(1, prefix(preferred=9000, valid=9000), t1=1000, t2=2000),
+            association(2, prefix(SECOND, 9000, 9000)),
+            wanted=settings(1, 2),
+        )
+        c.link_up()
+        c.until_sent(MessageType.REBIND)
+        c.reply(association(1, prefix(preferred=50, valid=60), t1=60, t2=60), server=OTHER)
+        renew = c.until_sent(MessageType.RENEW)
+        self.assertEqual((renew.server_id, names(renew, 1), names(renew, 2)), (SERVER, [], [SECOND]))
+
+    def test_associations_without_lease(self) -> None:
+        """R-18.2.4-06, R-18.2.4-07: what got nothing is in Renew and Rebind again, empty or with the wished length."""
+        for hint, expected in ((None, []), (56, ["::/56"])):
+            wishes = (IAWish(iaid=1), IAWish(iaid=2, hint_length=hint))
+            sent = one_of_each(wishes=wishes)
+            for kind in (MessageType.RENEW, MessageType.REBIND):
+                self.assertEqual(names(sent[kind], 2), expected)
+
+    def test_upstream_change_renews(self) -> None:
+        """R-18.2.4-09, R-8987-05: our link-local address changed, or the upstream's prefixes: Renew before T1."""
+        c = bound()
+        c.wait(10)
+        c.happen(UpstreamChanged())
+        self.assertEqual((c.types()[-1], c.now), ("RENEW", 1010.0))
+
+    def test_rebind(self) -> None:
+        """R-18.2.5-01: Rebind is Renew without Server Identifier."""
+        sent = one_of_each()
+        renew, rebind = sent[MessageType.RENEW], sent[MessageType.REBIND]
+        self.assertIsNone(rebind.server_id)
+        self.assertEqual(renew.ia_pds, rebind.ia_pds)
+        self.assertEqual(
+            [o.code for o in rebind.options], [o.code for o in renew.options if o.code != OptionCode.SERVER_ID]
+        )
+
+    def test_rebind_keeps_expired_association(self) -> None:
+        """R-18.2.5-02, R-18.2.5-03, R-EXP-02: an association whose lease is over stays in Rebind, empty."""
+        c = bound(
+            association(1, prefix(preferred=250, valid=300), t1=100, t2=200),
+            association(2, prefix(SECOND, 250, 600), t1=100, t2=200),
+            wanted=settings(1, 2),
+        )
+        start = c.now
+        c.until(start + 300)
+        rebind = c.until_sent(MessageType.REBIND)
+        self.assertEqual((names(rebind, 1), names(rebind, 2)), ([], [SECOND]))
+        c.until_sent(MessageType.SOLICIT)
+        self.assertEqual(c.now - start, 600)
+
+    def test_length_wish_while_bound(self) -> None:
+        """R-8168-04, R-8168-09: the wish goes with what is held only while that is smaller; the held one stays used."""
+        for given, expected in (("2001:db8::/56", ["2001:db8::/56"]), ("2001:db8::/60", ["2001:db8::/60", "::/56"])):
+            c = bound(association(1, prefix(given)), wanted=settings(wishes=(IAWish(iaid=1, hint_length=56),)))
+            self.assertEqual(names(c.until_sent(MessageType.RENEW)), expected)
+            c.reply(association(1, prefix(given)))
+            self.assertEqual(c.held, [given])
+
+    def test_other_length_at_run_time(self) -> None:
+        """R-8168-08: another length wished while bound: Renew at once, with what is held and the new wish."""
+        c = bound()
+        changed = settings(wishes=(IAWish(iaid=1, hint_length=48),))
+        c.happen(NewSettings(changed))
+        self.assertEqual((c.types()[-1], names(c.last)), ("RENEW", [PREFIX, "::/48"]))
+        self.assertEqual(c.held, [PREFIX])
+
+    def test_same_settings_again(self) -> None:
+        """R-18.2.12-06: settings that wish for the same start nothing."""
+        c = bound()
+        c.happen(NewSettings(evolve(c.session.settings, rapid_commit=True)))
+        self.assertEqual((c.state, len(c.sent)), (State.BOUND, 1))
+
+    def test_association_dropped_from_settings(self) -> None:
+        """R-12-02: an association no longer wished for is dropped without a Release, the others are left alone."""
+        c = bound(GOOD, association(2, prefix(SECOND)), wanted=settings(1, 2))
+        c.happen(NewSettings(settings(2)))
+        self.assertEqual((c.held, c.types()[-1]), ([SECOND], "RENEW"))
+        c.happen(NewSettings(settings(3)))
+        self.assertEqual((c.held, c.types()[-1], [ia.iaid for ia in c.last.ia_pds]), ([], "SOLICIT", [3]))
+
+    def test_never_confirm_nor_decline(self) -> None:
+        """R-18.2.3-01, R-18.2.8-01: neither Confirm nor Decline is ever sent, through flaps and refusals."""
+        c = bound()
+        for _ in range(5):
+            c.link_down()
+            c.wait(3)
+            c.link_up()
+            c.wait(30)
+            if c.last.message_type == MessageType.REBIND and c.state in {State.CONFIRMING, State.REBINDING}:
+                c.reply(association(1, Status(1)))
+        self.assertEqual(set(c.types()) & {"CONFIRM", "DECLINE"}, set())
+
+    def test_numbers_are_zero(self) -> None:
+        """R-21.22-02: T1, T2 and lifetimes are 0 in every message."""
+        for message in one_of_each(wishes=(IAWish(iaid=1, hint_length=48),)).values():
+            for ia in message.ia_pds:
+                self.assertEqual((ia.t1, ia.t2), (0, 0))
+                self.assertTrue(all((p.preferred, p.valid) == (0, 0) for p in ia.prefixes))
+
+    def test_no_exclusion_inside(self) -> None:
+        """PDX-07: a PD_EXCLUDE that was received is not echoed in Request, Renew or Rebind."""
+        excluded = prefix(PREFIX, 3000, 4000, PDExclude(64, b"\x00"))
+        c = Conversation()
+        c.link_up()
+        c.advertise(association(1, excluded), preference=255)
+        c.reply(association(1, excluded))
+        self.assertEqual(str(c.session.lease.prefixes[0].excluded), "2001:db8:100::/64")
+        c.until_sent(MessageType.REBIND)
+        for _, message in c.sent[1:]:
+            (named,) = message.ia_pds[0].options
+            self.assertEqual(named, IAPrefix(0, 0, 56, named.prefix, ()))  # type: ignore[attr-defined]
+
+    def test_willingness_everywhere(self) -> None:
+        """R-21.20-01: Reconfigure Accept in Solicit, Request, Renew, Rebind if willing, in none if not."""
+        for willing in (True, False):
+            sent = one_of_each(reconfigure=willing)
+            for kind in ASKING:
+                self.assertEqual(sent[kind].option(ReconfigureAccept) is not None, willing)
