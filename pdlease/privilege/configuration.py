@@ -39,7 +39,7 @@ def read_configuration(path: str, owners: Collection[int]) -> tuple[bytes, Confi
     except OSError as error:
         raise PrivilegeError(operation, error.errno or errno.EIO, words_of(error)) from None
     except ConfigErrors as errors:
-        raise PrivilegeError(operation, errno.EINVAL, str(errors)) from None
+        raise PrivilegeError(operation, errno.EINVAL, "\n".join(map(str, errors.errors))) from None
 
 
 def _read_safely(operation: str, path: str, owners: Collection[int]) -> bytes:
