@@ -193,7 +193,7 @@ def _doctor(call: Invocation) -> int:
 
 def _cleanup(call: Invocation) -> int:
     try:
-        removed: int | Iterable[str] | None = _street("pdlease.service", "cleanup_command")(call.options.config)
+        removed: int | Iterable[str] | None = _street("pdlease.cleaning", "cleanup")(call.options.config)
     except Exception as problem:
         raise _explained(problem) from problem
     if isinstance(removed, int):

@@ -93,10 +93,14 @@ class Daemon:
         except ControlError:
             return False
 
+    def ctl_words(self, *words: str) -> list[str]:
+        """The command line of C{pdleasectl} with these words."""
+        return [sys.executable, "-m", "pdlease.control.cli", "--control", str(self.control), *words]
+
     def ctl(self, *words: str, check: bool = True, seconds: float = 30.0) -> subprocess.CompletedProcess[str]:
         """Run C{pdleasectl} against the daemon."""
         done = subprocess.run(
-            [sys.executable, "-m", "pdlease.control.cli", "--control", str(self.control), *words],
+            self.ctl_words(*words),
             cwd=TOP,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
