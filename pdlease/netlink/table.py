@@ -243,5 +243,8 @@ class Table:
 
 
 def _steady(old: float, new: float) -> float:
-    """The time that was told before, if it is the same but for the kernel's rounding."""
-    return old if old != inf and abs(old - new) < JITTER else new
+    """
+    The time that was told before, if it is the same but for the kernel's rounding.  That only ever makes it seem later,
+    so an earlier time is news, and nearer the truth.
+    """
+    return old if old != inf and old <= new < old + JITTER else new

@@ -105,15 +105,17 @@ class FoldTests(TableCase):
 
     def test_rounding(self) -> None:
         """
-        Lifetimes told anew are the same if they differ by the kernel's rounding only; a lifetime that has really
-        changed is a change.
+        Lifetimes told anew are the same if they are later by the kernel's rounding only; a lifetime that has really
+        changed is a change, and so is any that is earlier, as rounding makes none seem earlier.
         """
-        steady = evolve(ADDRESS, preferred_until=100.0 + JITTER / 2, valid_until=200.0 - JITTER / 2)
+        steady = evolve(ADDRESS, preferred_until=100.0 + JITTER / 2, valid_until=200.0 + JITTER / 2)
         self.fold(AddressNotice(steady), RouteNotice(evolve(ROUTE, valid_until=200.0 + JITTER / 2)))
         self.assertIsNone(self.table.changes())
         self.assertEqual((self.table.addresses[ADDRESS.key], self.table.routes[ROUTE.key]), (ADDRESS, ROUTE))
         self.fold(AddressNotice(evolve(ADDRESS, valid_until=200.0 + JITTER)))
         self.assertEqual(self.table.changes(), {"lan0"})
+        self.fold(AddressNotice(evolve(ADDRESS, valid_until=200.5)))
+        self.assertEqual((self.table.changes(), self.table.addresses[ADDRESS.key].valid_until), ({"lan0"}, 200.5))
         self.fold(AddressNotice(evolve(ADDRESS, valid_until=inf)), RouteNotice(evolve(ROUTE, valid_until=inf)))
         self.assertEqual(self.table.addresses[ADDRESS.key].valid_until, inf)
         self.assertEqual(self.table.routes[ROUTE.key].valid_until, inf)
