@@ -30,6 +30,9 @@ from pdlease.demo.story import PICTURE, sentence
 FOLDER = Path("/run/pdlease-demonstration")
 """Where configuration and state live; on a file system in memory that goes with the demonstration."""
 
+CONFIGURATION_PATH = FOLDER / "pdlease.toml"
+"""The daemon's configuration."""
+
 FIRST, SECOND = "2001:db8:1000::/40", "2001:db8:2000::/40"
 """What the provider delegates from, before and after its change."""
 
@@ -124,7 +127,7 @@ class Demonstration:
         self._settled()
 
         say.heading("2. The plan: which link gets what")
-        say.text(self._control("plan"))
+        self._tree()
         say.heading("3. The addresses that the kernel has now")
         self._addresses(network)
 
@@ -137,7 +140,7 @@ class Demonstration:
         server.stdin.flush()
         self._until("the change of prefix", _after("RENEW"))
         self._until_addresses(network, SECOND)
-        say.text(self._control("plan"))
+        self._tree()
         self._addresses(network)
 
         say.heading("6. The end")
@@ -175,7 +178,7 @@ class Demonstration:
 
     def _start_daemon(self, network: Network) -> None:
         """Start C{twistd -n pdlease} in the router."""
-        path = FOLDER / "pdlease.toml"
+        path = CONFIGURATION_PATH
         path.write_text(
             CONFIGURATION.format(folder=FOLDER, user=_user(), downstreams=json.dumps([LANS[0], f"{LANS[1]}/62"]))
         )
@@ -256,6 +259,16 @@ class Demonstration:
         if done.returncode:
             raise self._failure(f"pdleasectl {' '.join(words)}: {(done.stderr or done.stdout).strip()}")
         return done.stdout
+
+    def _tree(self) -> None:
+        """
+        Draw what is delegated now, the free parts included.
+
+        @raise Failed: when the daemon does not answer.
+        """
+        ((delegation, *_),) = json.loads(self._control("plan", "--json"))["uplinks"].values()
+        tree = self._control("plan", str(CONFIGURATION_PATH), "--prefix", delegation["prefix"])
+        self._telling.text("".join(f"           {line}\n" for line in tree.splitlines()))
 
     def _addresses(self, network: Network) -> None:
         """Tell what the kernel has."""

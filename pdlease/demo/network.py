@@ -12,7 +12,7 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from ipaddress import IPv6Interface
 from time import sleep
 from typing import IO
@@ -31,32 +31,33 @@ class CannotDemonstrate(Exception):
     """The demonstration cannot be made on this machine; the text says what is missing."""
 
 
-def enclosed(command: Sequence[str]) -> list[str]:
+def found(program: str) -> str | None:
+    """Where a program is, also in the folders that an ordinary user's path leaves out; C{None} for nowhere."""
+    return shutil.which(program) or shutil.which(program, path="/usr/sbin:/sbin:/usr/bin:/bin")
+
+
+def enclosed(command: Sequence[str], where: Callable[[str], str | None] = found) -> list[str]:
     """
     The words that run a command in namespaces of its own, where it is root.
 
+    @param where: tells where a program is.
     @raise CannotDemonstrate: when a program is missing or the kernel does not allow it.
     """
     for program, package in (("unshare", "util-linux"), ("nsenter", "util-linux"), ("ip", "iproute2")):
-        if _found(program) is None:
+        if where(program) is None:
             raise CannotDemonstrate(f"the program {program} is missing; install {package}")
-    base = [_found("unshare") or "unshare", "--net", "--mount"]
+    base = [where("unshare") or "unshare", "--net", "--mount"]
     if os.geteuid() != 0:
         base += ["--user", "--map-root-user"]
     # A process namespace ends all that runs in it with its first process; where /proc is half hidden, as in some
     # containers, there can be none.
     for further in (["--pid", "--fork", "--kill-child", "--mount-proc"], []):
-        tried = subprocess.run([*base, *further, "true"], capture_output=True, text=True, check=False)
+        tried = subprocess.run([*base, *further, where("true") or "true"], capture_output=True, text=True, check=False)
         if tried.returncode == 0:
             return [*base, *further, *command]
     raise CannotDemonstrate(
         f"the kernel does not let this user make namespaces ({tried.stderr.strip()}); run it as root"
     )
-
-
-def _found(program: str) -> str | None:
-    """Where a program is, also in the folders that an ordinary user's path leaves out."""
-    return shutil.which(program) or shutil.which(program, path="/usr/sbin:/sbin:/usr/bin:/bin")
 
 
 def run(*words: str) -> str:
@@ -66,7 +67,7 @@ def run(*words: str) -> str:
     @raise CannotDemonstrate: when it fails, with what it said.
     """
     done = subprocess.run(
-        [_found(words[0]) or words[0], *words[1:]],
+        [found(words[0]) or words[0], *words[1:]],
         capture_output=True,
         text=True,
         check=False,
@@ -79,7 +80,7 @@ def run(*words: str) -> str:
 
 def in_namespace(namespace: str, *words: str) -> list[str]:
     """The words that run a command in one of the network namespaces."""
-    return [_found("nsenter") or "nsenter", f"--net=/run/netns/{namespace}", "--", *words]
+    return [found("nsenter") or "nsenter", f"--net=/run/netns/{namespace}", "--", *words]
 
 
 class Network:
@@ -147,13 +148,13 @@ class Network:
 
     def addresses(self, link: str) -> list[str]:
         """The global addresses of one of the router's links, as the kernel has them, remaining lifetimes in words."""
-        found = json.loads(
+        shown = json.loads(
             run("ip", "-n", ROUTER, "-6", "-json", "address", "show", "dev", link, "scope", "global") or "[]"
         )
         return [
             f"{IPv6Interface((entry['local'], entry['prefixlen']))} "
             f"({'deprecated, ' if entry.get('deprecated') else ''}valid for {entry['valid_life_time']} s)"
-            for one in found
+            for one in shown
             for entry in one.get("addr_info", ())
             if "local" in entry
         ]

@@ -257,7 +257,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         served = serving_socket(options.link, options.port)
     except OSError as error:
-        print(f"{options.link}: cannot serve it: {error.strerror}", file=sys.stderr)
+        print(f"{options.link}: cannot serve it: {error.strerror or error}", file=sys.stderr)
         return 1
     started = monotonic()
 
