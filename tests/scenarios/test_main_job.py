@@ -88,7 +88,7 @@ class MainJobTests(SynchronousTestCase):
         kinds = [type(e).__name__ for _, e in c.effects]
         self.assertLess(kinds.index("LeaseChanged"), kinds.index("Send"))
         c.wait(60)
-        self.assertEqual(c.times(MessageType.RELEASE).__len__(), 4)
+        self.assertEqual(len(c.times(MessageType.RELEASE)), 4)
         self.assertEqual((len(c.of(Send)), len(c.of(Released)), c.state), (4, 1, State.STOPPED))
         c.link_down()
         c.link_up()
