@@ -12,7 +12,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Sequence
-from socket import socket
+from socket import if_indextoname, socket
 
 from twisted.internet.defer import Deferred, execute, fail, succeed
 from twisted.logger import Logger
@@ -23,7 +23,7 @@ from pdlease.operations import Operation, PrivilegeError
 from pdlease.privilege.configuration import read_configuration
 from pdlease.privilege.execute import Refused
 from pdlease.privilege.opening import open_client_socket, open_route_socket, words_of
-from pdlease.privilege.policy import Policy
+from pdlease.privilege.policy import Policy, Refusal
 
 # How many of the latest operations are kept.
 KEPT = 1000
@@ -98,6 +98,8 @@ class DryRunPrivilege:
             problem = "this is a dry run: nothing is sent (the provider dryrun:ask would)"
             raise PrivilegeError(operation, errno.EPERM, problem)
         try:
+            if if_indextoname(index) != link:
+                raise Refused(operation, Refusal(field="link", problem=f"index {index} is not {link}"))
             return open_client_socket(index)
         except OSError as error:
             raise PrivilegeError(operation, error.errno or errno.EIO, words_of(error)) from None

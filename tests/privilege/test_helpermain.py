@@ -1,0 +1,118 @@
+"""
+Tests for L{pdlease.privilege.helpermain}; the whole process on a real kernel is in L{tests.live.test_helper_live}.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+
+from twisted.protocols.amp import parseString
+from twisted.trial.unittest import SynchronousTestCase
+
+from pdlease.privilege.box import Box, encode_box
+from pdlease.privilege.helper import START, import_folders
+from pdlease.privilege.helpermain import Answer, serve
+
+
+class ServeTests(SynchronousTestCase):
+    """L{serve}."""
+
+    def serving(self, answer: Answer) -> socket.socket:
+        """The other end of a connection that is served by a thread, which ends with the test."""
+        ours, theirs = socket.socketpair()
+        thread = threading.Thread(target=serve, args=(theirs, answer))
+        thread.start()
+        self.addCleanup(theirs.close)
+        self.addCleanup(thread.join, 5)
+        self.addCleanup(ours.close)
+        ours.settimeout(5)
+        return ours
+
+    def read(self, connection: socket.socket, boxes: int) -> list[dict[bytes, bytes]]:
+        """The next so many boxes."""
+        data = b""
+        while data.count(b"\0\0") < boxes or not data.endswith(b"\0\0"):
+            data += connection.recv(65536)
+        return [dict(box) for box in parseString(data)]
+
+    def test_in_order(self) -> None:
+        """
+        Questions that arrive together are answered in order.
+        """
+
+        def answer(box: Box, send: Callable[[bytes, socket.socket], None]) -> bytes:
+            return encode_box({"_answer": box.values["_ask"]})
+
+        connection = self.serving(answer)
+        connection.sendall(b"".join(encode_box({"_ask": b"t%d" % number}) for number in range(300)))
+        answers = self.read(connection, 300)
+        self.assertEqual([box[b"_answer"] for box in answers], [b"t%d" % number for number in range(300)])
+
+    def test_descriptors(self) -> None:
+        """
+        Sockets travel with the box that names their ordinal, in order with other answers.
+        """
+
+        def answer(box: Box, send: Callable[[bytes, socket.socket], None]) -> bytes:
+            if box.values["_ask"] == b"s":
+                with socket.socket() as made:
+                    send(b"s", made)
+                return b""
+            return encode_box({"_answer": box.values["_ask"]})
+
+        connection = self.serving(answer)
+        connection.sendall(b"".join(encode_box({"_ask": tag}) for tag in (b"a", b"s", b"s", b"b")))
+        data, descriptors = b"", []
+        while data.count(b"_answer") < 4 or not data.endswith(b"\0\0"):
+            part, found, _, _ = socket.recv_fds(connection, 65536, 4)
+            data += part
+            descriptors += found
+        for descriptor in descriptors:
+            os.close(descriptor)
+        self.assertEqual(len(descriptors), 2)
+        boxes = [dict(box) for box in parseString(data)]
+        self.assertEqual(
+            boxes,
+            [
+                {b"_answer": b"a"},
+                {b"_answer": b"s", b"socket": b"0"},
+                {b"_answer": b"s", b"socket": b"1"},
+                {b"_answer": b"b"},
+            ],
+        )
+
+    def test_ends_with_the_connection(self) -> None:
+        """
+        Serving is over when the other end is closed, also when answers could not be delivered.
+        """
+        ours, theirs = socket.socketpair()
+        self.addCleanup(theirs.close)
+        ours.sendall(encode_box({"_ask": b"1"}) + b"\0")
+        ours.close()
+        serve(theirs, lambda box, send: encode_box({"_answer": b"1"}))
+
+
+class ImportTests(SynchronousTestCase):
+    """What the helper process loads."""
+
+    def test_neither_twisted_nor_zope(self) -> None:
+        """
+        The helper loads neither Twisted nor zope, pyroute2, asyncio, subprocess or ssl, and less than 175 modules
+        (design 7).
+        """
+        program = START.replace("main(sys.argv[1])", "print(' '.join(sys.modules))")
+        loaded = subprocess.run(
+            [sys.executable, "-I", "-S", "-c", program, "unused", *import_folders()],
+            stdout=subprocess.PIPE,
+            check=True,
+            text=True,
+        ).stdout.split()
+        self.assertIn("pdlease.privilege.helpermain", loaded)
+        for name in ("twisted", "zope", "pyroute2", "asyncio", "subprocess", "ssl", "pdlease.interfaces", "site"):
+            self.assertNotIn(name, loaded)
+        self.assertLess(len(loaded), 175)
