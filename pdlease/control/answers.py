@@ -1,9 +1,10 @@
 """
 What each command of C{pdleasectl} does: ask, then print for people or as one JSON document.
 
-The command line is L{pdlease.control.cli}.  Two commands lead out of this room and upwards in the house: C{cleanup} is
-the service's and C{demo} the demonstration's own.  This is the door to the street, where programs start, and not a room
-that others build on; so those two are imported by name in L{_street} when they are called, and nowhere else.
+The command line is L{pdlease.control.cli}.  Two commands lead out of this room and upwards in the house: C{cleanup}
+(L{pdlease.cleaning}) and C{demo} (C{pdlease.demo.demonstration}).  This is the door to the street, where programs
+start, and not a room that others build on; so those two are imported by name in L{_street} when they are called, and
+nowhere else.
 """
 
 from __future__ import annotations
@@ -192,20 +193,18 @@ def _doctor(call: Invocation) -> int:
 
 
 def _cleanup(call: Invocation) -> int:
+    cleanup: Callable[[str], Iterable[str]] = _street("pdlease.cleaning", "cleanup")
     try:
-        removed: int | Iterable[str] | None = _street("pdlease.cleaning", "cleanup")(call.options.config)
+        removed = list(cleanup(call.options.config))
     except Exception as problem:
-        raise _explained(problem) from problem
-    if isinstance(removed, int):
-        return removed
-    lines = [str(line) for line in removed or ()]
+        raise _explained(problem, call.options.config) from problem
     return call.answer(
-        {"schema": 1, "removed": lines},
-        lambda: "".join(f"{plain(line)}\n" for line in lines) or "There was nothing to remove.\n",
+        {"schema": 1, "removed": removed},
+        lambda: "".join(f"removed: {plain(line)}\n" for line in removed) or "There was nothing to remove.\n",
     )
 
 
-def _explained(problem: Exception) -> Exception:
+def _explained(problem: Exception, path: str) -> Exception:
     """What the operator can mend becomes an error with its exit code; what is ours stays as it is."""
     from pdlease.config.errors import ConfigErrors
     from pdlease.control.offline import ConfigurationError
@@ -213,8 +212,13 @@ def _explained(problem: Exception) -> Exception:
     if isinstance(problem, ConfigErrors):
         errors = [{"path": error.path, "message": error.problem} for error in problem.errors]
         return ConfigurationError(str(problem), errors)
-    # CannotStart and AlreadyRunning of rooms above: sentences for the operator, known by name only from here.
-    if isinstance(problem, OSError) or type(problem).__name__ in ("CannotStart", "AlreadyRunning", "PrivilegeError"):
+    if isinstance(problem, OSError):
+        words = problem.strerror or str(problem)
+        if problem.filename == path:
+            return ConfigurationError(f"{path}: {words}", [{"path": "", "message": words}])
+        return FailedError(f"{problem.filename}: {words}" if problem.filename else words)
+    # These are of rooms above, known here by name only: sentences for the operator.
+    if type(problem).__name__ in ("CannotStart", "AlreadyRunning", "PrivilegeError"):
         return FailedError(str(problem))
     return problem
 

@@ -63,6 +63,7 @@ class Word:
     @ivar role: the lowest role that may call it; C{None} for what may be called before the role is granted.
     @ivar arguments: what it takes.
     @ivar answer: what it answers with.
+    @ivar errors: codes of the errors that it can have besides those that every command can.
     @ivar is_document: whether the answer is a JSON document in pages (L{PAGE} and L{MORE}).
     @ivar is_pushed: whether the daemon sends it, unasked and without an answer.
     @ivar meaning: one sentence.
@@ -72,6 +73,7 @@ class Word:
     role: Role | None = Role.VIEWER
     arguments: tuple[Field, ...] = ()
     answer: tuple[Field, ...] = ()
+    errors: tuple[str, ...] = ()
     is_document: bool = False
     is_pushed: bool = False
     meaning: str
@@ -84,8 +86,20 @@ _UPLINK = Field(name="uplink", kind=Kind.TEXT, meaning="name of an uplink")
 _ANY_UPLINK = Field(name="uplink", kind=Kind.TEXT, optional=True, meaning="name of an uplink; absent for all")
 
 
-def _document(name: str, meaning: str, *arguments: Field, role: Role = Role.VIEWER) -> Word:
-    return Word(name=name, role=role, arguments=arguments, answer=(PAGE, MORE), is_document=True, meaning=meaning)
+def _document(
+    name: str, meaning: str, *arguments: Field, role: Role = Role.VIEWER, errors: tuple[str, ...] = ()
+) -> Word:
+    if any(argument.name == "uplink" for argument in arguments):
+        errors = ("UNKNOWN_UPLINK", *errors)
+    return Word(
+        name=name,
+        role=role,
+        arguments=arguments,
+        answer=(PAGE, MORE),
+        errors=errors,
+        is_document=True,
+        meaning=meaning,
+    )
 
 
 VERSION = Word(
@@ -99,7 +113,7 @@ VERSION = Word(
     answer=(
         Field(name="protocol", kind=Kind.INTEGER, meaning="the version to use: the newest that both speak"),
         Field(name="software", kind=Kind.TEXT, meaning="name and version of the daemon"),
-        Field(name="role", kind=Kind.TEXT, meaning="viewer or admin"),
+        Field(name="role", kind=Kind.TEXT, meaning="`viewer` or `admin`"),
     ),
     meaning="Must come first, and once: agrees on a version of the protocol and tells the role.",
 )
@@ -117,14 +131,15 @@ WHY = _document("Why", "A list of sentences: what each uplink does or waits for,
 IDENTITY = _document("Identity", "The DUID and the IAIDs in use.")
 HISTORY = _document(
     "History",
-    "The last events, oldest first: {events, sequence, instance}.",
+    "The last events, oldest first: `{events, sequence, instance}`.",
     Field(name="count", kind=Kind.INTEGER, optional=True, meaning="how many at most, 1 to 1000; absent for all kept"),
 )
 WAIT = _document(
     "Wait",
     "Answers with the uplink's status once it is bound and every assignment is installed.",
     _UPLINK,
-    Field(name="timeout", kind=Kind.NUMBER, optional=True, meaning="seconds until TIMED_OUT; absent for never"),
+    Field(name="timeout", kind=Kind.NUMBER, optional=True, meaning="seconds until `TIMED_OUT`; absent for never"),
+    errors=("TIMED_OUT",),
 )
 WATCH = Word(
     name="Watch",
@@ -139,10 +154,10 @@ WATCH = Word(
         Field(
             name="missed",
             kind=Kind.FLAG,
-            meaning="whether events after `since` are no longer kept (ask for Status then)",
+            meaning="whether events after `since` are no longer kept (ask for `Status` then)",
         ),
     ),
-    meaning="Pushes Event boxes from now on, those after `since` that are still kept first.",
+    meaning="Pushes `Event` boxes from now on, those after `since` that are still kept first.",
 )
 RENEW = _document("Renew", "Send Renew now; what was started, by uplink.", _ANY_UPLINK, role=Role.ADMIN)
 REBIND = _document("Rebind", "Send Rebind now; what was started, by uplink.", _ANY_UPLINK, role=Role.ADMIN)
@@ -152,17 +167,19 @@ RELEASE = _document(
     _UPLINK,
     Field(name="force", kind=Kind.FLAG, meaning="even while guests hold parts of the prefixes"),
     role=Role.ADMIN,
+    errors=("REFUSED",),
 )
 RELOAD = _document(
     "Reload",
-    "Read the configuration again and apply what changed: {changed, operations}.",
+    "Read the configuration again and apply what changed: `{changed, ...}`.",
     Field(name="dry_run", kind=Kind.FLAG, meaning="only tell what would be done"),
     role=Role.ADMIN,
+    errors=("REFUSED",),
 )
 SET_LOG_LEVEL = Word(
     name="SetLogLevel",
     role=Role.ADMIN,
-    arguments=(Field(name="level", kind=Kind.TEXT, meaning="debug, verbose or brief"),),
+    arguments=(Field(name="level", kind=Kind.TEXT, meaning="`debug`, `verbose` or `brief`"),),
     meaning="How much the daemon logs from now on.",
 )
 
@@ -173,7 +190,7 @@ EVENT = Word(
         Field(name="event", kind=Kind.OCTETS, meaning="the event as JSON text, in ASCII"),
     ),
     is_pushed=True,
-    meaning="Something happened (after Watch).",
+    meaning="Something happened (after `Watch`).",
 )
 CLOSING = Word(
     name="Closing",

@@ -193,11 +193,11 @@ class StreetTests(SynchronousTestCase):
         """Cleanup tells what was removed, from the configuration that is named."""
         asked: list[str] = []
 
-        def cleanup_command(path: str) -> list[str]:
+        def cleanup(path: str) -> list[str]:
             asked.append(path)
             return ["remove 2001:db8::1/64 from lan0"]
 
-        self.module("pdlease.service", cleanup_command=cleanup_command)
+        self.module("pdlease.cleaning", cleanup=cleanup)
         self.assertIn("remove 2001:db8::1/64", run("cleanup", "--config", "x.toml").out)
         self.assertEqual(len(run("cleanup", "--json").json("cleanup")["removed"]), 1)
         self.assertEqual(asked, ["x.toml", "/etc/pdlease/pdlease.toml"])
@@ -215,11 +215,26 @@ class StreetTests(SynchronousTestCase):
         def wrong(path: str) -> list[str]:
             raise ConfigErrors(path, [ConfigError("daemon", "wrong")])
 
-        self.module("pdlease.service", cleanup_command=running)
+        self.module("pdlease.cleaning", cleanup=running)
         outcome = run("cleanup", "--json")
         self.assertEqual((outcome.code, outcome.error()["message"]), (1, "a daemon runs"))
-        self.module("pdlease.service", cleanup_command=wrong)
+        self.module("pdlease.cleaning", cleanup=wrong)
         self.assertEqual(run("cleanup", "--json").error()["path"], "daemon")
+
+    def test_cleanup_without_file(self) -> None:
+        """A configuration file that is not there is exit code 2, anything else that fails 1."""
+
+        def missing(path: str) -> list[str]:
+            raise FileNotFoundError(2, "No such file or directory", path)
+
+        def ledger(path: str) -> list[str]:
+            raise PermissionError(13, "Permission denied", "/var/lib/pdlease/ledger")
+
+        self.module("pdlease.cleaning", cleanup=missing)
+        self.assertEqual(run("cleanup", "--config", "x.toml", "--json").code, 2)
+        self.module("pdlease.cleaning", cleanup=ledger)
+        outcome = run("cleanup")
+        self.assertEqual((outcome.code, outcome.err), (1, "pdleasectl: /var/lib/pdlease/ledger: Permission denied\n"))
 
     def test_demo(self) -> None:
         """Demo hands its arguments on and ends as the demonstration does."""

@@ -1,0 +1,155 @@
+"""Tests of what people see: durations, colours, safety of foreign text, one block an uplink."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from pdlease.control import render
+from pdlease.control.wording import Colour, Paint, duration, paint_for, plain
+from tests.control.daemons import WAN
+
+PLAIN = Paint(False)
+
+
+class Terminal(io.StringIO):
+    """A stream that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+class WordingTests(SynchronousTestCase):
+    def test_duration(self) -> None:
+        """Durations are in at most two units that follow each other."""
+        for seconds, words in (
+            (0, "0 s"),
+            (-5, "0 s"),
+            (0.5, "0.5 s"),
+            (5.0, "5 s"),
+            (59.9, "59 s"),
+            (60, "1 min"),
+            (61, "1 min 1 s"),
+            (3600, "1 h"),
+            (3601, "1 h"),
+            (6180, "1 h 43 min"),
+            (86400, "1 d"),
+            (200_000, "2 d 7 h"),
+            (None, "for ever"),
+        ):
+            self.assertEqual(duration(seconds), words, seconds)
+
+    def test_plain(self) -> None:
+        """Control sequences, line ends and characters that reverse a line are shown as escapes."""
+        self.assertEqual(plain("a\x1b[31mb\r\n\x07"), "a\\x1b[31mb\\r\\n\\x07")
+        self.assertEqual(plain("\u202eabc\x9b"), "\\u202eabc\\x9b")
+        self.assertEqual(plain("Präfix 2001:db8::/56 ist gut"), "Präfix 2001:db8::/56 ist gut")
+
+    def test_colours_only_on_a_terminal(self) -> None:
+        """There are colours only on a terminal, not under NO_COLOR and not on a dumb one."""
+        self.assertTrue(paint_for(Terminal(), {}).is_on)
+        self.assertTrue(paint_for(Terminal(), {"NO_COLOR": ""}).is_on)
+        self.assertFalse(paint_for(Terminal(), {"NO_COLOR": "1"}).is_on)
+        self.assertFalse(paint_for(Terminal(), {"TERM": "dumb"}).is_on)
+        self.assertFalse(paint_for(io.StringIO(), {}).is_on)
+        self.assertEqual(Paint(True)("x", Colour.BAD), "\x1b[31mx\x1b[0m")
+        self.assertEqual(Paint(True)("\x1b", Colour.BAD), "\x1b[31m\\x1b\x1b[0m")
+
+
+class StatusTests(SynchronousTestCase):
+    def text(self, **changes: Any) -> str:
+        """The status of wan with these changes."""
+        return render.status_text({"uplinks": {"wan": {**WAN, **changes}}}, PLAIN)
+
+    def assignment(self, **changes: Any) -> str:
+        """The line of an assignment with these changes."""
+        text = self.text(assignments=[{**WAN["assignments"][0], **changes}])  # type: ignore[index]
+        return next(line for line in text.splitlines() if line.startswith("  link"))
+
+    def test_block(self) -> None:
+        """A bound uplink is one block: state, reason, server, prefix, next message, links, counters not zero."""
+        self.assertEqual(
+            self.text(),
+            "wan on eth0: bound\n"
+            "  why       The lease is good.\n"
+            "  server    000200000001aabb\n"
+            "  prefix    2001:db8::/56  valid for 1 h 43 min, preferred for 16 min 40 s\n"
+            "  next      renew in 8 min 20 s\n"
+            "  link      lan0 2001:db8::1/64  installed\n"
+            "  counted   sent solicit 1\n",
+        )
+
+    def test_nothing_yet(self) -> None:
+        """An uplink without anything says so, and keys that are null are not shown."""
+        text = self.text(
+            state="soliciting", server_duid=None, prefixes=[], next_message=None, assignments=[], counters={}
+        )
+        self.assertEqual(text, "wan on eth0: soliciting\n  why       The lease is good.\n  prefix    none\n")
+
+    def test_prefix(self) -> None:
+        """A deprecated prefix is shown as such, an infinite one as for ever."""
+        held = dict(WAN["prefixes"][0])  # type: ignore[index,call-overload]
+        self.assertIn("deprecated, valid for 1 h 43 min", self.text(prefixes=[{**held, "preferred_seconds": 0}]))
+        self.assertIn(
+            "2001:db8::/56  for ever\n", self.text(prefixes=[{**held, "infinite": True, "valid_seconds": None}])
+        )
+
+    def test_assignments(self) -> None:
+        """Installed, tentative, waiting and refused are told apart, the refusal with the kernel's words."""
+        problem = {"operation": "add 2001:db8::1/64 to lan0", "errno": 13, "text": "Permission denied"}
+        self.assertIn("tentative", self.assignment(installed=False, tentative=True))
+        self.assertIn("waiting", self.assignment(installed=False))
+        self.assertIn(
+            "refused (add 2001:db8::1/64 to lan0: Permission denied)", self.assignment(installed=False, problem=problem)
+        )
+        self.assertIn("contested", self.assignment(installed=False, condition="contested"))
+        self.assertIn("somehow_new", self.assignment(installed=False, condition="somehow_new"))
+
+    def test_unassigned(self) -> None:
+        """Links that get nothing are named."""
+        self.assertIn("lan9: no room", self.text(unassigned=["lan9"]))
+
+    def test_foreign_text(self) -> None:
+        """No text of the document reaches the terminal raw."""
+        evil = "\x1b]0;x\x07"
+        text = self.text(
+            link=evil,
+            reason_text=evil,
+            server_duid=evil,
+            next_message=evil,
+            counters={evil: 1},
+            unassigned=[evil],
+            assignments=[{**WAN["assignments"][0], "link": evil, "address": evil, "subnet": evil}],  # type: ignore[index]
+        )
+        event = render.event_text({"sequence": 1, "event": evil, "uplink": evil, evil: evil, "list": [evil]}, PLAIN)
+        for shown in (text, event, render.outcomes_text({evil: evil})):
+            self.assertNotIn("\x1b", shown)
+            self.assertNotIn("\x07", shown)
+
+    def test_missing_keys(self) -> None:
+        """A document of another release with keys missing is shown as far as it goes."""
+        self.assertEqual(render.status_text({"uplinks": {"wan": {}}}, PLAIN), "wan: unknown\n  prefix    none\n")
+        self.assertEqual(render.status_text({}, PLAIN), "No uplinks are configured.\n")
+
+    def test_guests(self) -> None:
+        """Guests are shown with each of their links."""
+        text = render.guests_text({"guests": {"web1": [{"link": "tap0", "delegated": "2001:db8:0:1::/64"}]}}, PLAIN)
+        self.assertEqual(text, "web1\n  tap0  delegated 2001:db8:0:1::/64\n")
+
+
+class OtherTests(SynchronousTestCase):
+    def test_reload(self) -> None:
+        """A reload names what changed by kind; a dry run says that it would."""
+        changed = {"added": ["lte"], "replaced": ["wan"], "removed": []}
+        self.assertEqual(render.reload_text({"changed": changed}, False), "added: lte\nreplaced: wan\n")
+        self.assertEqual(
+            render.reload_text({"changed": changed}, True), "would be added: lte\nwould be replaced: wan\n"
+        )
+        self.assertEqual(render.reload_text({"changed": {}}, False), "Nothing changed.\n")
+
+    def test_event(self) -> None:
+        """An event is one line: number, uplink, name, then whatever it has."""
+        event = {"sequence": 7, "time": 1.0, "uplink": None, "event": "link_up", "old": "a", "more": {"b": [1, 2]}}
+        self.assertEqual(render.event_text(event, PLAIN), "7  daemon  link up  old=a  more={b=1,2}")
