@@ -182,6 +182,17 @@ class WantTests(ApplierTestCase):
         self.applier.want("wan", [])
         self.assertEqual(self.there(), set())
 
+    def test_from_within(self) -> None:
+        """A want that comes while operations are being asked for is looked at right after."""
+
+        def want_more(operation: Operation) -> None:
+            self.privilege.refuses = lambda operation: None
+            self.applier.want("dsl", wants(text="2001:db8:5:1::1/64", uplink="dsl"))
+
+        self.privilege.refuses = want_more
+        self.put()
+        self.assertIn((2, IPv6Address("2001:db8:5:1::1")), self.there())
+
     def test_own_two_uplinks(self) -> None:
         """The wants of one uplink do not disturb another's."""
         self.put()
@@ -526,6 +537,14 @@ class OtherHandsTests(ApplierTestCase):
         self.applier.want("wan", [])
         self.assertEqual(self.privilege.take(), [])
         self.assertEqual(dict(self.ledger.entries), {})
+
+    def test_another_duplicate(self) -> None:
+        """A duplicate that is none of our wants is none of our business."""
+        self.put([address()])
+        self.kernel.heard.duplicates[2, IPv6Address("2001:db8:9::9")] = 1000.0
+        self.kernel.flush("lan0")
+        self.pass_time(GATHER)
+        self.assertEqual([type(o) for o in self.privilege.take()], [PutAddress])
 
     def test_contested(self) -> None:
         """What somebody takes away five times in a minute is put back with growing delay, and reported."""
