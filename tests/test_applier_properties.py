@@ -57,7 +57,6 @@ class Machine:
         self.privilege = RecordingPrivilege(self.kernel)
         self.ledger = Ledger(None)
         self.wanted: dict[str, tuple[Wanted, ...]] = {}
-        self.ends: dict[object, float] = {}
         self.excess: list[Operation] = []
         self.kernel.add_link("lan0")
         self.applier = self.begin()
@@ -85,9 +84,6 @@ class Machine:
     def want(self, uplink: str, objects: tuple[Wanted, ...]) -> None:
         """Have something else wanted."""
         self.wanted[uplink] = objects
-        for item in objects:
-            if isinstance(item, WantedAddress):
-                self.ends[item.address.ip] = item.valid_until
         self.applier.want(uplink, objects)
         self.check_asked()
 
@@ -97,7 +93,17 @@ class Machine:
         for operation in self.privilege.take():
             if isinstance(operation, PutAddress):
                 left = inf if operation.valid == INFINITE else operation.valid
-                if not 0 < left <= self.ends[operation.address.ip] - now or operation.preferred > operation.valid:
+                end = max(
+                    (
+                        item.valid_until
+                        for objects in self.wanted.values()
+                        for item in objects
+                        if isinstance(item, WantedAddress)
+                        and (item.link, item.address) == (operation.link, operation.address)
+                    ),
+                    default=now,
+                )
+                if not 0 < left <= end - now or operation.preferred > operation.valid:
                     self.excess.append(operation)
 
     def pass_time(self, seconds: float, step: float) -> None:
