@@ -78,16 +78,19 @@ def available() -> tuple[int, bool]:
     return landlock.abi(), seccomp.available()
 
 
-def close(closing: Closing) -> Report:
+def close(closing: Closing, offered: tuple[int, bool] | None = None) -> Report:
     """
     Give the rights away.
 
+    @param offered: what this machine has, as L{available} says; asked here if C{None}.
     @raise SandboxError: when the user is not there, when the kernel refuses, or when the sandbox is required and this
         machine has none.
     """
     remarks: list[str] = []
     parent = os.getppid()
-    abi, has_seccomp = available() if closing.mode != "off" else (0, False)
+    if closing.mode == "off":
+        offered = (0, False)
+    abi, has_seccomp = available() if offered is None else offered
     if closing.mode != "off":
         lacking = [what for what, has in (("Landlock", abi), ("seccomp", has_seccomp)) if not has]
         if lacking and closing.mode == "require":
