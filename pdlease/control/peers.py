@@ -80,7 +80,7 @@ def group_id(name: str) -> int:
     except KeyError:
         raise ControlSocketError(
             f"The group {name}, which is to control the daemon, does not exist: make it (groupadd --system {name}) or"
-            f' set daemon.control_group to another one, or to "" for root alone.'
+            f" set daemon.control_group to another one (root for root alone)."
         ) from None
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pdlease.control.wording import Colour, Paint, duration, plain
+from pdlease.control.wording import Colour, Paint, duration, plain, time_of_day
 
 Document = Mapping[str, Any]
 
@@ -177,12 +177,13 @@ def reload_text(document: Document, dry_run: bool) -> str:
 
 
 def event_text(event: Document, paint: Paint) -> str:
-    """One event as one line, without the newline."""
+    """One event as one line, without the newline: time, number, uplink, what happened, details."""
     place = plain(event.get("uplink") or "daemon")
     details = "  ".join(
         f"{_words(key)}={_value(value)}" for key, value in event.items() if key not in _EVENT_HEAD and value is not None
     )
-    head = f"{event.get('sequence')}  {paint(place, Colour.NAME)}  {_words(event.get('event'))}"
+    when = paint(time_of_day(event.get("time")), Colour.FAINT)
+    head = f"{when}  {event.get('sequence')}  {paint(place, Colour.NAME)}  {_words(event.get('event'))}"
     return f"{head}  {details}".rstrip()
 
 

@@ -122,7 +122,7 @@ class Responders:
         if isinstance(problem, ControlError):
             return problem
         if isinstance(problem, UnknownUplink):
-            return UnknownUplinkError(_sentence(problem, "There is no uplink of that name."))
+            return UnknownUplinkError(_unknown(str(problem)))
         if isinstance(problem, Refused):
             return RefusedError(_sentence(problem, "The daemon refuses."))
         if isinstance(problem, CancelledError):
@@ -136,6 +136,11 @@ def _what_is_wrong(problem: Exception) -> str:
         key = problem.args[0]
         return f"The argument {key.decode() if isinstance(key, bytes) else key} is missing."
     return "An argument is not of the type that the command takes."
+
+
+def _unknown(words: str) -> str:
+    """A sentence, from a sentence or from the name alone."""
+    return words if " " in words else f"There is no uplink {words}."
 
 
 def _sentence(problem: Exception, otherwise: str) -> str:

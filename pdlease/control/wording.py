@@ -1,5 +1,5 @@
 """
-Durations, names and colours for people, and what makes foreign text safe for a terminal.
+Durations, times and colours for people, and what makes foreign text safe for a terminal.
 
 What is drawn with these is L{pdlease.control.render}.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import Enum
+from time import localtime, strftime
 from typing import IO
 
 _UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
@@ -34,6 +35,14 @@ def duration(seconds: float | None) -> str:
                     words += f" {rest} {next_name}"
             return words
     return "0 s"
+
+
+def time_of_day(seconds: float | None) -> str:
+    """Seconds since 1970 as a local time of day, C{--:--:--} if there is none or it makes no sense."""
+    try:
+        return strftime("%H:%M:%S", localtime(seconds)) if seconds is not None else "--:--:--"
+    except (ValueError, OverflowError, OSError, TypeError):
+        return "--:--:--"
 
 
 def plain(text: object) -> str:

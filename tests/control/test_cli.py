@@ -398,7 +398,7 @@ class CommandTests(DaemonCase):
 
     def is_text(self, outcome: Outcome) -> None:
         """One event as text."""
-        self.assertEqual(outcome.out, "1  wan  moved\n")
+        self.assertRegex(outcome.out, r"^[0-9:]{8}  1  wan  moved\n$")
         self.assertIn("stopping", outcome.err)
 
     def is_json(self, outcome: Outcome) -> None:

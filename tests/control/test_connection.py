@@ -11,6 +11,7 @@ from pdlease.control.boxes import encode_box
 from pdlease.control.connection import BURST, IN_FLIGHT
 from pdlease.control.history import KEPT_EVENTS
 from pdlease.control.vocabulary import WORDS, Role
+from pdlease.interfaces import UnknownUplink
 from tests.control.daemons import Line, event
 
 
@@ -156,6 +157,16 @@ class AnswerTests(SynchronousTestCase):
         line.connection.dataReceived(encode_box({b"_ask": b"9", b"_command": b"Status", b"uplink": b"\xff"}))
         self.assertEqual(line.received()[0][b"_error_code"], b"INVALID")
         self.assertFalse(line.transport.is_lost)
+
+    def test_unknown_uplink_in_words(self) -> None:
+        """A daemon that names only the uplink is answered for with a sentence."""
+        line = Line().greet()
+
+        def status(uplink: str | None) -> dict[str, Any]:
+            raise UnknownUplink("lan")
+
+        line.daemon.status = status  # type: ignore[method-assign]
+        self.assertEqual(line.ask("Status", uplink="lan")[b"_error_description"], b"There is no uplink lan.")
 
     def test_failure_of_ours(self) -> None:
         """An error of the daemon's own is FAILED without details, is logged, and the connection goes on."""

@@ -150,6 +150,9 @@ class OtherTests(SynchronousTestCase):
         self.assertEqual(render.reload_text({"changed": {}}, False), "Nothing changed.\n")
 
     def test_event(self) -> None:
-        """An event is one line: number, uplink, name, then whatever it has."""
+        """An event is one line: time of day, number, uplink, name, then whatever it has."""
         event = {"sequence": 7, "time": 1.0, "uplink": None, "event": "link_up", "old": "a", "more": {"b": [1, 2]}}
-        self.assertEqual(render.event_text(event, PLAIN), "7  daemon  link up  old=a  more={b=1,2}")
+        text = render.event_text(event, PLAIN)
+        self.assertRegex(text, r"^\d\d:\d\d:01  7  daemon  link up  old=a  more={b=1,2}$")
+        for time in (None, float("nan"), 1e300, "noon"):
+            self.assertTrue(render.event_text({**event, "time": time}, PLAIN).startswith("--:--:--  7"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import stat
@@ -25,9 +26,9 @@ from pdlease.control.errors import (
     UnreachableError,
 )
 from pdlease.control.peers import ControlSocketError, Peer, Roles, group_id, peer_of, resolve_roles
-from pdlease.control.server import MOST_CONNECTIONS, ROOT_RESERVE, ControlService, listen_socket
+from pdlease.control.server import MOST_CONNECTIONS, ROOT_RESERVE, ControlService, Door, listen_socket
 from pdlease.control.vocabulary import Closing, Role
-from tests.control.daemons import FakeDaemon
+from tests.control.daemons import FakeDaemon, read_boxes
 
 IS_ROOT = os.geteuid() == 0
 
@@ -177,6 +178,126 @@ class AdmitTests(SynchronousTestCase):
             self.clock.advance(11)
             self.service.admit(self.peer(1000, 99))
         self.assertEqual([event["count"] for event in events], [1, 10_000])
+
+
+class Listening:
+    """A listening socket with scripted answers."""
+
+    def __init__(self, *answers: socket.socket | OSError) -> None:
+        self.answers = list(answers)
+
+    def accept(self) -> tuple[socket.socket, str]:
+        if not self.answers:
+            raise BlockingIOError(errno.EAGAIN, "nothing")
+        answer = self.answers.pop(0)
+        if isinstance(answer, OSError):
+            raise answer
+        return answer, ""
+
+    def fileno(self) -> int:
+        return 99
+
+    def close(self) -> None:
+        self.answers = []
+
+
+class Readers:
+    """A reactor that only remembers."""
+
+    def __init__(self, problem: OSError | None = None) -> None:
+        self.readers: set[object] = set()
+        self.problem = problem
+        self.adopted: list[object] = []
+
+    def addReader(self, reader: object) -> None:
+        self.readers.add(reader)
+
+    def removeReader(self, reader: object) -> None:
+        self.readers.discard(reader)
+
+    def adoptStreamConnection(self, fileDescriptor: int, addressFamily: int, factory: Any) -> None:
+        if self.problem is not None:
+            raise self.problem
+        self.adopted.append(factory.buildProtocol(None))
+
+
+class DoorTests(SynchronousTestCase):
+    def door(self, listening: Listening, readers: Readers) -> tuple[Door, Clock, ControlService]:
+        """A door that lets its own user in."""
+        clock = Clock()
+        service = ControlService(
+            reactor=readers,  # type: ignore[arg-type]
+            clock=clock,
+            daemon=FakeDaemon(),
+            listening=listening,  # type: ignore[arg-type]
+            path="unused",
+            roles=Roles(admin_uids=frozenset({os.geteuid()})),
+        )
+        door = service._door
+        door.open()
+        return door, clock, service
+
+    def pair(self) -> tuple[socket.socket, socket.socket]:
+        """Both ends of a connection."""
+        ours, theirs = socket.socketpair()
+        self.addCleanup(theirs.close)
+        self.addCleanup(ours.close)
+        return ours, theirs
+
+    def test_exhausted(self) -> None:
+        """Without descriptors or memory it stops accepting for a second, then goes on; nothing is raised."""
+        for number in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
+            readers = Readers()
+            door, clock, _ = self.door(Listening(OSError(number, "none left")), readers)
+            door.doRead()
+            self.assertEqual(readers.readers, set())
+            clock.advance(1)
+            self.assertEqual(readers.readers, {door})
+
+    def test_closed_while_resting(self) -> None:
+        """A door that is closed while it rests stays closed, without a timer."""
+        readers = Readers()
+        door, clock, _ = self.door(Listening(OSError(errno.EMFILE, "none left")), readers)
+        door.doRead()
+        door.close()
+        self.assertEqual((readers.readers, clock.getDelayedCalls()), (set(), []))
+
+    def test_client_gone(self) -> None:
+        """A client that left before it was accepted is nothing."""
+        readers = Readers()
+        door, clock, _ = self.door(Listening(OSError(errno.ECONNABORTED, "gone")), readers)
+        door.doRead()
+        self.assertEqual((readers.readers, clock.getDelayedCalls()), ({door}, []))
+
+    def test_not_adopted(self) -> None:
+        """A connection that the reactor cannot take does not count for ever."""
+        readers = Readers(OSError(errno.EMFILE, "none left"))
+        ours, _ = self.pair()
+        door, _, service = self.door(Listening(ours), readers)
+        door.doRead()
+        self.assertEqual(service._connections, set())
+        self.assertEqual(readers.readers, set())
+
+    def test_budget(self) -> None:
+        """One wake-up accepts at most 16 connections, so that a flood does not starve the protocol."""
+        ends = [self.pair()[0] for _ in range(20)]
+        readers = Readers()
+        door, _, _ = self.door(Listening(*ends), readers)
+        door.doRead()
+        self.assertEqual(len(readers.adopted), 16)
+        door.doRead()
+        self.assertEqual(len(readers.adopted), 20)
+
+    def test_refused_with_reason(self) -> None:
+        """Who is not let in reads why, then the end."""
+        readers = Readers()
+        pairs = [self.pair() for _ in range(MOST_CONNECTIONS + ROOT_RESERVE + 1)]
+        door, _, _ = self.door(Listening(*(ours for ours, _ in pairs)), readers)
+        for _ in range(4):
+            door.doRead()
+        (box,) = read_boxes(pairs[-1][1].recv(4096))
+        self.assertEqual(box[b"reason"], b"TOO_MANY")
+        self.assertEqual(pairs[-1][1].recv(1), b"")
 
 
 class SocketCase(TestCase):
