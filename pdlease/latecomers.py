@@ -7,6 +7,7 @@ first Solicit every import costs time.  What is needed earlier is imported where
 
 from __future__ import annotations
 
+import gc
 from importlib import import_module
 
 MODULES = (
@@ -33,6 +34,11 @@ MODULES = (
 
 
 def import_the_rest() -> None:
-    """Import them."""
+    """
+    Import them, and tell the collector that all this is here to stay: it would look through it again and again, for
+    milliseconds, in the middle of a Reply.
+    """
     for name in MODULES:
         import_module(name)
+    gc.collect()
+    gc.freeze()

@@ -138,6 +138,10 @@ class Ledger:
         """What is ours, by key; a live view."""
         return self._entries
 
+    def prepare(self) -> None:
+        """Have the file there and open before it is needed in a hurry; what is in the way is told, as always."""
+        self._append([])
+
     def note(self, entries: Iterable[Owned]) -> None:
         """Write down what is about to be made; an entry that stands there already costs nothing."""
         fresh = [entry for entry in entries if self._entries.get(entry.key) != entry]

@@ -160,7 +160,9 @@ class Daemon(Service):
             boot=self._times.boot_id(),
             tell=lambda sentence: self.log.warn("{sentence}", sentence=sentence),
         )
-        self._applier = applier = Applier(self._clock, self._privilege, ledger, watch, self._changed)
+        self._applier = applier = Applier(
+            self._clock, self._privilege, ledger, watch, self._changed, protocol=settings.route_protocol
+        )
         means = Means(
             clock=self._clock,
             reactor=self._reactor,
@@ -187,6 +189,7 @@ class Daemon(Service):
         watch.listen(self.router.links_changed)
         self.router.begin(iaids, dict(stored.uplinks))
         await self.router.attempted()
+        ledger.prepare()
         self._close_sandbox()
         self.router.read()
         self._serve(self.desk)

@@ -121,6 +121,9 @@ class Uplink:
             lambda problem: self._tell("store", problem=problem),
         )
         self._stopped = False
+        self._acting = 0
+        self._to_keep = False
+        self._untold: list[tuple[str, Callable[[], dict[str, Any]]]] = []
         self._attempt_waiters: list[Deferred[None]] = []
         self._release_waiters: list[Deferred[None]] = []
 
@@ -203,8 +206,7 @@ class Uplink:
         except WireError as problem:
             self.discarded("malformed", source, str(problem))
             return
-        self.log.debug("{uplink}: from {source}: {message}", uplink=self.name, source=source, message=describe(message))
-        self._tell("received", message=describe(message), source=source)
+        self._untold.append(("received", lambda: {"message": describe(message), "source": source}))
         self._happen(Arrived(message, source, data))
 
     def discarded(self, reason: str, source: str, detail: str) -> None:
@@ -216,30 +218,34 @@ class Uplink:
         """Let the session take one step, carry out its effects in order, and set the timer anew."""
         if self._stopped:
             return
-        self.session, effects = step(self.session, occurrence, self._around.clock.seconds())
-        for effect in effects:
-            self._carry_out(effect)
-        self._set_timer()
+        self._acting += 1
+        try:
+            self.session, effects = step(self.session, occurrence, self._around.clock.seconds())
+            for effect in effects:
+                self._carry_out(effect)
+            self._set_timer()
+        finally:
+            self._acting -= 1
+        if self._to_keep:
+            self._to_keep = False
+            self.keeper.keep()
+        self._tell_all()
 
     def _carry_out(self, effect: Effect) -> None:
         if isinstance(effect, Send):
             self._send(effect)
         elif isinstance(effect, LeaseChanged):
             self._around.leased(self)
-            self.keeper.keep()
+            self._to_keep = True
             self._tell(
                 "lease", change=effect.change.name.lower(), prefixes=[str(p.prefix) for p in effect.lease.prefixes]
             )
         elif isinstance(effect, Moved):
             self._moved(effect)
         elif isinstance(effect, Discarded):
-            fields = {"source": effect.source, "detail": effect.detail}
-            self.log.debug(
-                "{uplink}: from {source} dropped: {why} {detail}", uplink=self.name, why=effect.reason.value, **fields
-            )
-            self._tell("discarded", reason=effect.reason.name.lower(), **fields)
+            self._tell("discarded", reason=effect.reason.name.lower(), source=effect.source, detail=effect.detail)
         elif isinstance(effect, Remembered):
-            self.keeper.keep()
+            self._to_keep = True
         elif isinstance(effect, Released):
             self._tell("released")
             while self._release_waiters:
@@ -256,14 +262,13 @@ class Uplink:
 
     def _send(self, effect: Send) -> None:
         """A message that cannot be sent is a lost packet; the session's schedule stands (R-D-04)."""
-        text = describe(effect.message)
-        problem = self.port.send(encode(effect.message)) if self.port is not None else "no socket"
-        if problem:
+        problem = self.port.send(encode(effect.message)) if self.port is not None else OSError(0, "there is no socket")
+        self._untold.append(
+            ("sent", lambda: {"message": describe(effect.message), "problem": problem and str(problem)})
+        )
+        if problem is not None:
             self.counted["send_failed"] = self.counted.get("send_failed", 0) + 1
-            self.log.warn("{uplink}: {message} not sent: {problem}", uplink=self.name, message=text, problem=problem)
-        else:
-            self.log.debug("{uplink}: sent {message}", uplink=self.name, message=text)
-        self._tell("sent", message=text, problem=str(problem) if problem else None)
+            self.log.warn("{uplink}: a message could not be sent: {problem}", uplink=self.name, problem=str(problem))
 
     def _set_timer(self) -> None:
         due = self.session.due
@@ -280,7 +285,17 @@ class Uplink:
         self._happen(Due())
 
     def _tell(self, event: str, **fields: Any) -> None:
-        self._around.told(self, event, fields)
+        self._untold.append((event, lambda: fields))
+        if not self._acting:
+            self._tell_all()
+
+    def _tell_all(self) -> None:
+        """Tell what happened, in order: after it has been acted upon, since telling takes longer than acting."""
+        while self._untold and not self._acting:
+            event, make = self._untold.pop(0)
+            fields = make()
+            self.log.debug("{uplink}: {event} {fields}", uplink=self.name, event=event, fields=fields)
+            self._around.told(self, event, fields)
 
     # The link and the socket.
 

@@ -66,6 +66,15 @@ class LedgerTests(LedgerTestCase):
         ledger.note([ROUTE])
         self.assertEqual(self.entries(), {ADDRESS, ROUTE})
 
+    def test_prepared(self) -> None:
+        """A ledger that was prepared has its file, with what it knows, before anything is noted."""
+        self.open().prepare()
+        self.assertTrue(self.path.exists())
+        ledger = self.open()
+        ledger.note([ADDRESS])
+        ledger.prepare()
+        self.assertEqual(self.entries(), {ADDRESS})
+
     def test_forgotten(self) -> None:
         """What was struck out is not found again."""
         ledger = self.open()

@@ -127,7 +127,12 @@ class HelperPrivilege:
         return self._hello()
 
     def perform(self, operations: Sequence[Operation]) -> Sequence[Deferred[None]]:
-        return [self._perform(operation) for operation in operations]
+        answers = [self._perform(operation) for operation in operations]
+        transport: Any = self._link.transport if self._link is not None else None
+        if transport is not None and answers:
+            # not at the reactor's next turn: the helper works while the daemon logs and writes its lease
+            transport.doWrite()
+        return answers
 
     def open_client_socket(self, link: str, index: int) -> Deferred[socket.socket]:
         return self._open(f"open port 546 on {link}", "open-client-socket", link=link, index=index)
@@ -153,17 +158,13 @@ class HelperPrivilege:
         ours, theirs = socket.socketpair()
         null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
         try:
-            # The helper's words go where the daemon's standard error goes, past the daemon; a daemon without one logs
-            # them.
-            has_error = not stat.S_ISCHR(os.fstat(2).st_mode) or os.fstat(2).st_rdev != os.fstat(null).st_rdev
             path = self._context.configuration_path
             self._process = self._reactor.spawnProcess(
                 _Process(self),
                 sys.executable,
                 [sys.executable, "-I", "-S", "-c", START, path, *folders],
                 env={name: os.environ[name] for name in ("LD_LIBRARY_PATH",) if name in os.environ},
-                path="/",
-                childFDs={0: null, 1: null, 2: 2 if has_error else "r", CONNECTION: theirs.fileno()},
+                childFDs={0: null, 1: null, 2: 2 if _has_standard_error(null) else "r", CONNECTION: theirs.fileno()},
             )
             connection = _OneLink()
             self._reactor.adoptStreamConnection(ours.fileno(), socket.AF_UNIX, connection)
@@ -231,6 +232,16 @@ class HelperPrivilege:
             deferred.callback(None)
         if not self._stopping:
             self._context.ended(f"the helper process ended ({_how(reason)})")
+
+
+def _has_standard_error(null: int) -> bool:
+    """
+    Whether standard error leads somewhere: there the helper writes past the daemon, else the daemon logs its lines.
+    """
+    try:
+        return os.fstat(2).st_rdev != os.fstat(null).st_rdev
+    except OSError:
+        return False
 
 
 def _failed(failure: Failure, operation: object) -> NoReturn:
