@@ -42,6 +42,7 @@ from pdlease.netlink.notices import (
     PrefixNotice,
     Refusal,
     RouteNotice,
+    RouteReplaced,
 )
 from pdlease.netlink.requests import read_answer
 
@@ -140,7 +141,7 @@ _NEWADDR, _DELADDR, _GETADDR = 20, 21, 22
 _NEWROUTE, _DELROUTE, _GETROUTE = 24, 25, 26
 _NEWPREFIX = 52
 _DUMP_REQUEST = 0x001 | 0x300
-_DUMP_INTERRUPTED = 0x10
+_DUMP_INTERRUPTED, _REPLACE = 0x10, 0x100
 _SKIP_STATISTICS = 8
 _HEADER = struct.Struct("=IHHII")
 _ERROR = struct.Struct("=i")
@@ -204,34 +205,40 @@ def _read_prefix(data: bytes) -> PrefixNotice | None:
     return PrefixNotice(message["index"], prefix, message["flags"], preferred, valid)
 
 
-def _link(data: bytes, start: int, end: int, now: float, protocol: int) -> Notice | None:
+def _link(data: bytes, start: int, end: int, now: float, protocol: int, flags: int) -> Notice | None:
     family, _ = read_link(data, start, end)
     if family == 0:
         return LinkNotice(read_whole_link(data, start, end))
     return _read_inet6(data[start - 16 : end]) if family == AF_INET6 else None
 
 
-def _link_gone(data: bytes, start: int, end: int, now: float, protocol: int) -> Notice | None:
+def _link_gone(data: bytes, start: int, end: int, now: float, protocol: int, flags: int) -> Notice | None:
     family, index = read_link(data, start, end)
     return LinkGone(index) if family == 0 else None
 
 
-def _address(data: bytes, start: int, end: int, now: float, protocol: int) -> Notice | None:
+def _address(data: bytes, start: int, end: int, now: float, protocol: int, flags: int) -> Notice | None:
     address = read_address(data, start, end, now)
     return None if address is None else AddressNotice(address)
 
 
-def _address_gone(data: bytes, start: int, end: int, now: float, protocol: int) -> Notice | None:
+def _address_gone(data: bytes, start: int, end: int, now: float, protocol: int, flags: int) -> Notice | None:
     address = read_address(data, start, end, now)
     return None if address is None else AddressNotice(address, removed=True)
 
 
-def _route(data: bytes, start: int, end: int, now: float, protocol: int) -> Notice | None:
+def _route(data: bytes, start: int, end: int, now: float, protocol: int, flags: int) -> Notice | None:
     route = read_route(data, start, end, now, protocol)
-    return None if route is None else RouteNotice(route)
+    replaces = bool(flags & _REPLACE)
+    if route is not None:
+        return RouteNotice(route, replaces=replaces)
+    if replaces:
+        foreign = read_route(data, start, end, now, data[start + 5])
+        return None if foreign is None else RouteReplaced(foreign)
+    return None
 
 
-def _route_gone(data: bytes, start: int, end: int, now: float, protocol: int) -> Notice | None:
+def _route_gone(data: bytes, start: int, end: int, now: float, protocol: int, flags: int) -> Notice | None:
     route = read_route(data, start, end, now, protocol)
     if route is not None:
         return RouteNotice(route, removed=True)
@@ -239,11 +246,11 @@ def _route_gone(data: bytes, start: int, end: int, now: float, protocol: int) ->
     return None if index is None else Inet6Doubt(index)
 
 
-def _prefix(data: bytes, start: int, end: int, now: float, protocol: int) -> Notice | None:
+def _prefix(data: bytes, start: int, end: int, now: float, protocol: int, flags: int) -> Notice | None:
     return _read_prefix(data[start - 16 : end])
 
 
-_READERS: Mapping[int, Callable[[bytes, int, int, float, int], Notice | None]] = {
+_READERS: Mapping[int, Callable[[bytes, int, int, float, int, int], Notice | None]] = {
     _NEWLINK: _link,
     _DELLINK: _link_gone,
     _NEWADDR: _address,
@@ -275,7 +282,7 @@ def decode(data: bytes, now: float, protocol: int) -> Iterator[Notice]:
             yield DumpInterrupted(sequence)
         if (reader := _READERS.get(kind)) is not None:
             try:
-                notice = reader(data, offset + 16, end, now, protocol)
+                notice = reader(data, offset + 16, end, now, protocol, flags)
             except Exception as problem:  # pyroute2 and struct have many ways to say that octets make no sense
                 yield Damaged(kind, f"{type(problem).__name__}: {problem}")
             else:

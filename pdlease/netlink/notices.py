@@ -44,10 +44,29 @@ class AddressNotice:
 
 @frozen
 class RouteNotice:
-    """An IPv6 route with our protocol number was added, has changed, or is gone."""
+    """
+    An IPv6 route with our protocol number was added, has changed, or is gone.
+
+    @ivar route: the route.
+    @ivar removed: whether it is gone.
+    @ivar replaces: whether it took the place of another with its prefix, table and metric, if there was one.
+    """
 
     route: KernelRoute
     removed: bool = False
+    replaces: bool = False
+
+
+@frozen
+class RouteReplaced:
+    """
+    An IPv6 route that is not ours took the place of another with its prefix, table and metric, which may have been
+    ours.
+
+    @ivar route: the new route.
+    """
+
+    route: KernelRoute
 
 
 @frozen
@@ -159,6 +178,7 @@ Notice = Union[
     LinkGone,
     AddressNotice,
     RouteNotice,
+    RouteReplaced,
     Inet6Notice,
     Inet6Doubt,
     PrefixNotice,

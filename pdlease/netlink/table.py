@@ -16,6 +16,7 @@ What Linux 6.18 sends, seen in a namespace (C{tests/live/test_netlink_live.py} h
   - Addresses flushed, run out, deprecated: one notice for each.
   - C{disable_ipv6} to 1: removal of routes and addresses, and not a word of the setting itself.
   - C{disable_ipv6} to 0: a notice of family AF_INET6 if the link is up, none if it is down.
+  - A route replaced: the new one, marked as replacing (NLM_F_REPLACE); not a word of the old one, whoever made either.
   - Out of a bridge: RTM_DELLINK of family AF_BRIDGE, and the link without its master.
   - Deleted, or moved to another namespace: the link down, removals of routes and addresses, then RTM_DELLINK.
 """
@@ -36,6 +37,7 @@ from pdlease.netlink.notices import (
     LinkNotice,
     Notice,
     RouteNotice,
+    RouteReplaced,
 )
 
 JITTER = 1.5
@@ -43,6 +45,12 @@ JITTER = 1.5
 Two times of expiry less than so many seconds apart are one and the same, told twice: the kernel tells what is left in
 whole seconds.
 """
+
+HASTE = 0.1
+"""And a time may seem earlier by so much: one notice is read sooner than another after it was written."""
+
+MANY_DUPLICATES = 256
+"""So many addresses that other hosts hold are remembered; of more, the first are forgotten."""
 
 
 class Table:
@@ -102,7 +110,7 @@ class Table:
         elif isinstance(notice, AddressNotice):
             if notice.removed:
                 if notice.address.duplicate:
-                    self._duplicates[notice.address.key] = now
+                    self._put_duplicate(notice.address.key, now)
                 self._drop_address(notice.address.key)
             else:
                 self._put_address(notice.address)
@@ -110,7 +118,11 @@ class Table:
             if notice.removed:
                 self._drop_route(notice.route.key)
             else:
+                if notice.replaces:
+                    self._drop_replaced(notice.route, notice.route.key)
                 self._put_route(notice.route)
+        elif isinstance(notice, RouteReplaced):
+            self._drop_replaced(notice.route, None)
         elif isinstance(notice, Inet6Notice):
             self._put_inet6(notice)
 
@@ -191,6 +203,11 @@ class Table:
         if self._names.get(link.name) == index:
             del self._names[link.name]
 
+    def _put_duplicate(self, key: AddressKey, now: float) -> None:
+        self._duplicates[key] = now
+        if len(self._duplicates) > MANY_DUPLICATES:
+            del self._duplicates[next(iter(self._duplicates))]
+
     def _forget_duplicates(self, index: int) -> None:
         for key in [key for key in self._duplicates if key[0] == index]:
             del self._duplicates[key]
@@ -225,6 +242,12 @@ class Table:
         self._routes[route.key] = route
         self._touch(route.index)
 
+    def _drop_replaced(self, new: KernelRoute, but: RouteKey | None) -> None:
+        """Drop what had the place of a new route; the kernel tells of the new one only."""
+        place = (new.prefix, new.table, new.metric)
+        for key in [key for key in self._routes if (key[0], *key[2:]) == place and key != but]:
+            self._drop_route(key)
+
     def _drop_route(self, key: RouteKey) -> None:
         self._unseen_routes.discard(key)
         if self._routes.pop(key, None) is not None:
@@ -245,6 +268,6 @@ class Table:
 def _steady(old: float, new: float) -> float:
     """
     The time that was told before, if it is the same but for the kernel's rounding.  That only ever makes it seem later,
-    so an earlier time is news, and nearer the truth.
+    so an earlier time is news, and nearer the truth, unless it is earlier by no more than reading takes.
     """
-    return old if old != inf and old <= new < old + JITTER else new
+    return old if old != inf and old - HASTE < new < old + JITTER else new

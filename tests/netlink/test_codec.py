@@ -13,6 +13,7 @@ from math import inf
 from pathlib import Path
 from typing import Any
 
+from attrs import evolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
@@ -35,6 +36,7 @@ from pdlease.netlink.notices import (
     PrefixNotice,
     Refusal,
     RouteNotice,
+    RouteReplaced,
 )
 from pdlease.netlink.requests import attribute, message
 from tests.netlink.theirs import AddressMessage, packed
@@ -323,6 +325,18 @@ class RouteTests(SynchronousTestCase):
         self.assertEqual(self.notices(flags=0x200), [])
         body = struct.pack("=BBBBBBBBI", 2, 24, 0, 0, 254, OURS, 0, 1, 0)
         self.assertEqual(heard(message(NEWROUTE, 0, 0, body)), [])
+
+    def test_replacing(self) -> None:
+        """A route that took the place of another is marked so, and is told even if it is not ours."""
+        fields = {"family": 10, "dst_len": 64, "table": 254, "proto": OURS, "type": 1}
+        attrs = [("RTA_DST", "2001:db8:1::"), ("RTA_OIF", 3), ("RTA_PRIORITY", 256)]
+        (ours,) = heard(packed(rtmsg, NEWROUTE, fields, attrs, flags=0x100))
+        assert isinstance(ours, RouteNotice)
+        self.assertTrue(ours.replaces)
+        (theirs,) = heard(packed(rtmsg, NEWROUTE, {**fields, "proto": 3}, attrs, flags=0x100))
+        assert isinstance(theirs, RouteReplaced)
+        self.assertEqual(theirs.route, evolve(ours.route, protocol=3))
+        self.assertEqual(heard(packed(rtmsg, NEWROUTE, {**fields, "family": 2, "proto": 3}, [], flags=0x100)), [])
 
     def test_default(self) -> None:
         """A route without destination is the default route."""

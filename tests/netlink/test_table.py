@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from pdlease.kernel import KernelAddress, KernelRoute, Link
-from pdlease.netlink.notices import AddressNotice, Inet6Notice, LinkGone, LinkNotice, Notice, RouteNotice
-from pdlease.netlink.table import JITTER, Table
+from pdlease.kernel import ADDRESS_DAD_FAILED, KernelAddress, KernelRoute, Link
+from pdlease.netlink.notices import AddressNotice, Inet6Notice, LinkGone, LinkNotice, Notice, RouteNotice, RouteReplaced
+from pdlease.netlink.table import JITTER, MANY_DUPLICATES, Table
 
 LAN = Link(index=3, name="lan0")
 WAN = Link(index=2, name="wan")
@@ -136,6 +136,56 @@ class FoldTests(TableCase):
         """A route that belongs to no link is a change without a name."""
         self.fold(RouteNotice(UNREACHABLE))
         self.assertEqual(self.table.changes(), frozenset())
+
+    def test_replaced(self) -> None:
+        """
+        A route that replaces another takes its place, whatever the link or the kind of that; the kernel says nothing of
+        the other.  A route that is merely added does not.
+        """
+        elsewhere = evolve(ROUTE, index=2)
+        self.fold(RouteNotice(elsewhere))
+        self.assertEqual(len(self.table.routes), 2)
+        self.fold(RouteNotice(evolve(ROUTE, table=7)), RouteNotice(evolve(ROUTE, metric=7)))
+        self.table.changes()
+        self.fold(RouteNotice(elsewhere, replaces=True))
+        self.assertEqual([(key[1], *key[2:]) for key in self.table.routes], [(2, 254, 256), (3, 7, 256), (3, 254, 7)])
+        self.assertEqual(self.table.changes(), {"lan0"})
+
+    def test_replaced_by_others(self) -> None:
+        """A route of ours that somebody else's takes the place of is gone, be that on the same link or on none."""
+        for other in (evolve(ROUTE, protocol=3), evolve(ROUTE, protocol=3, index=None, kind="unreachable")):
+            self.fold(RouteNotice(ROUTE), RouteReplaced(evolve(other, metric=7)))
+            self.assertEqual(set(self.table.routes), {ROUTE.key})
+            self.fold(RouteReplaced(other))
+            self.assertEqual(self.table.routes, {})
+
+    def test_duplicates(self) -> None:
+        """
+        An address that the kernel took away because another host holds it is remembered until it is added again, or its
+        link goes down, loses carrier or goes away.
+        """
+        lost = AddressNotice(evolve(ADDRESS, flags=ADDRESS_DAD_FAILED), removed=True)
+        for end in (
+            AddressNotice(ADDRESS),
+            LinkNotice(evolve(LAN, is_up=False)),
+            LinkNotice(evolve(LAN, has_carrier=False)),
+            LinkGone(3),
+        ):
+            self.fold(LinkNotice(LAN))
+            self.table.fold(lost, 77.0)
+            self.assertEqual(self.table.duplicates, {ADDRESS.key: 77.0})
+            self.fold(end)
+            self.assertEqual(self.table.duplicates, {})
+        self.fold(AddressNotice(ADDRESS, removed=True))
+        self.assertEqual(self.table.duplicates, {})
+
+    def test_many_duplicates(self) -> None:
+        """Of addresses that other hosts hold only so many are remembered."""
+        for number in range(2 * MANY_DUPLICATES):
+            address = evolve(ADDRESS, address=IPv6Interface(f"2001:db8::{number:x}/64"), flags=ADDRESS_DAD_FAILED)
+            self.table.fold(AddressNotice(address, removed=True), float(number))
+        self.assertEqual(len(self.table.duplicates), MANY_DUPLICATES)
+        self.assertEqual(min(self.table.duplicates.values()), MANY_DUPLICATES)
 
     def test_inet6(self) -> None:
         """What IPv6 tells of a link is kept; that it is disabled or not, with the link."""
