@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
 import signal
 import socket
 import sys
@@ -38,6 +39,9 @@ CONNECTION = 3
 
 # Answers are sent when so many octets are waiting, and when no whole box is left.
 ENOUGH = 1024
+
+# How many descriptors it may have at most.
+DESCRIPTORS = 32
 
 # What is imported later on the way of a wrong configuration: nothing can be imported when the sandbox is closed.
 IMPORTED_LATER = ("difflib",)
@@ -118,6 +122,10 @@ def main(path: str) -> NoReturn:
     """Be the helper."""
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
+    os.chdir("/")
+    # What it has open, its few files and sockets to pass on, is less than this; it leaves no memory image.
+    resource.setrlimit(resource.RLIMIT_NOFILE, (DESCRIPTORS, DESCRIPTORS))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     connection = socket.socket(fileno=CONNECTION)
     try:
         answer: Answer = prepare(path).answer
