@@ -85,10 +85,11 @@ class WantedUnreachable:
 @frozen(kw_only=True)
 class WantedIPv6:
     """
-    IPv6 switched on for a downstream link.
+    IPv6 switched on for a downstream link, for as long as the link is configured: without it nobody could tell the
+    hosts there that their prefix has ended.
 
     @ivar link: name of the link.
-    @ivar uplink: name of the uplink whose lease it is needed for.
+    @ivar uplink: name of the uplink that it is needed for.
     """
 
     link: str
@@ -138,7 +139,8 @@ def share(uplink: Uplink, lease: Lease, iaids: Mapping[str, int], now: float) ->
 
     Each prefix is carved for itself, so that a link has a subnet of every prefix of its delegation (R-18.2.10.1-16).
     What has run out is left out (R-18.2.10.1-18).  A prefix that the binding's latest Reply did not name, while it did
-    name another, is on its way out: it stays until its own end (R-18.2.10.1-05), deprecated.
+    name another, is on its way out: it stays until its own end (R-18.2.10.1-05), deprecated.  Of no lease at all
+    nothing is made but IPv6 on the downstream links.
 
     @param iaids: the IAID of each delegation, by key; a delegation without one contributes nothing.
     @param now: boot-clock second.
@@ -153,7 +155,10 @@ def share(uplink: Uplink, lease: Lease, iaids: Mapping[str, int], now: float) ->
     return Share(
         uplink=uplink.name,
         carvings=tuple(carvings),
-        wanted=tuple(wanted for carved in carvings for wanted in _wanted(uplink, carved)),
+        wanted=(
+            *(wanted for carved in carvings for wanted in _wanted(uplink, carved)),
+            *(WantedIPv6(link=link, uplink=uplink.name) for link in dict.fromkeys(uplink.links)),
+        ),
     )
 
 
@@ -200,7 +205,6 @@ def _wanted(uplink: Uplink, carved: CarvedPrefix) -> Iterator[Wanted]:
             uplink=uplink.name,
         )
     for assignment, address in zip(carved.carving.assignments, carved.addresses, strict=True):
-        yield WantedIPv6(link=assignment.link, uplink=uplink.name)
         yield address
         # A /128 is the address itself: there is nobody else on link.
         if assignment.subnet.prefixlen < 128:

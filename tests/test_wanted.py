@@ -39,6 +39,9 @@ UPLINK = Uplink(
     ),
 )
 
+IPV6 = (WantedIPv6(link="lan0", uplink="wan"), WantedIPv6(link="lan1", uplink="wan"))
+NOTHING = Share(uplink="wan", wanted=IPV6)
+
 
 def prefix(
     text: str, *, mentioned_at: float = 900.0, preferred: float = 2000.0, valid: float = 3000.0
@@ -82,11 +85,10 @@ class ShareTests(SynchronousTestCase):
         for link, subnet in (("lan0", "2001:db8::/64"), ("lan1", "2001:db8:0:2::/64")):
             network = IPv6Network(subnet)
             expected += [
-                WantedIPv6(link=link, uplink="wan"),
                 WantedAddress(link=link, address=IPv6Interface((network[1], 64)), preferred_until=2000.0, **common),
                 WantedRoute(link=link, prefix=network, table=77, metric=ON_LINK_METRIC, **common),
             ]
-        self.assertEqual(list(outcome.wanted), expected)
+        self.assertEqual(list(outcome.wanted), [*expected, *IPV6])
 
     def test_metrics(self) -> None:
         """An on-link route goes before the unreachable one of the same prefix, and after the kernel's own (256)."""
@@ -116,7 +118,7 @@ class ShareTests(SynchronousTestCase):
 
     def test_expired(self) -> None:
         """What is over wants nothing (R-18.2.10.1-18)."""
-        self.assertEqual(shared(prefix("2001:db8::/56", valid=NOW)), Share(uplink="wan"))
+        self.assertEqual(shared(prefix("2001:db8::/56", valid=NOW)), NOTHING)
 
     def test_absolute(self) -> None:
         """Times are those of the lease, however late it is applied (D52, D53)."""
@@ -166,8 +168,13 @@ class ShareTests(SynchronousTestCase):
 
     def test_without_binding(self) -> None:
         """A delegation that holds nothing, or has no IAID, wants nothing."""
-        self.assertEqual(share(UPLINK, Lease(), {"lan0": 1}, NOW), Share(uplink="wan"))
-        self.assertEqual(share(UPLINK, Lease(), {}, NOW), Share(uplink="wan"))
+        self.assertEqual(share(UPLINK, Lease(), {"lan0": 1}, NOW), NOTHING)
+        self.assertEqual(share(UPLINK, Lease(), {}, NOW), NOTHING)
+
+    def test_ipv6_stays(self) -> None:
+        """IPv6 is wanted on a downstream link with or without a lease, once a link (9096-STALE-2 needs it)."""
+        uplink = evolve(UPLINK, delegations=UPLINK.delegations * 2)
+        self.assertEqual(share(uplink, Lease(), {}, NOW).wanted, IPV6)
 
     def test_host_route(self) -> None:
         """A /128 has no on-link route: nobody else is on it; a /127 has one (D49)."""
