@@ -14,7 +14,7 @@ from socket import socket
 from typing import Any
 
 from attrs import frozen
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.interfaces import IDelayedCall, IReactorFDSet, IReactorTime
 from twisted.python.failure import Failure
 
@@ -97,7 +97,11 @@ class Uplink:
         trusted = record is None or record.trusted
         lease = record.lease if record is not None else None
         self.session = Session.begin(
-            settings, chance, lease=lease if trusted else None, suspect=None if trusted else lease
+            settings,
+            chance,
+            lease=lease if trusted else None,
+            suspect=None if trusted else lease,
+            key=record.key if record is not None else None,
         )
         self.waits_for = f"link {link_name} to appear"
         self.port: ClientPort | None = None
@@ -178,7 +182,10 @@ class Uplink:
         """Give everything back (L{Request.RELEASE}); fires when that is over."""
         waiter: Deferred[None] = Deferred()
         self._release_waiters.append(waiter)
-        self.ask(Request.RELEASE)
+        if self._stopped:
+            self._tell_released()
+        else:
+            self.ask(Request.RELEASE)
         return waiter
 
     def resumed(self) -> None:
@@ -194,8 +201,7 @@ class Uplink:
         self.keeper.stop()
         self._close()
         self._tell_attempted()
-        while self._release_waiters:
-            self._release_waiters.pop().callback(None)
+        self._tell_released()
 
     # The session.
 
@@ -222,7 +228,11 @@ class Uplink:
         try:
             self.session, effects = step(self.session, occurrence, self._around.clock.seconds())
             for effect in effects:
-                self._carry_out(effect)
+                try:
+                    self._carry_out(effect)
+                except Exception:
+                    # whatever is wrong with one effect, neither the others nor the timer must suffer
+                    self.log.failure("{uplink}: {effect}", uplink=self.name, effect=type(effect).__name__)
             self._set_timer()
         finally:
             self._acting -= 1
@@ -248,8 +258,7 @@ class Uplink:
             self._to_keep = True
         elif isinstance(effect, Released):
             self._tell("released")
-            while self._release_waiters:
-                self._release_waiters.pop().callback(None)
+            self._tell_released()
 
     def _moved(self, effect: Moved) -> None:
         old, new = effect.old.name.lower(), effect.new.name.lower()
@@ -328,7 +337,7 @@ class Uplink:
 
     def _open(self, link: Link) -> None:
         self._opening = True
-        opened = self._around.privilege.open_client_socket(self.link_name, link.index)
+        opened: Deferred[socket] = maybeDeferred(self._around.privilege.open_client_socket, self.link_name, link.index)
         opened.addCallbacks(self._opened, self._not_opened, callbackArgs=(link.index,), errbackArgs=(link.index,))
         opened.addErrback(lambda failure: self.log.failure("{uplink}: opening the socket", failure, uplink=self.name))
 
@@ -347,15 +356,15 @@ class Uplink:
 
     def _not_opened(self, failure: Failure, index: int) -> None:
         self._opening = False
-        problem = failure.value
-        if not isinstance(problem, PrivilegeError):
-            failure.raiseException()
-            return
         if self._stopped or index != self._index:
             self.link_changed()
+            self._tell_attempted()
             return
-        self._port_problem = f"a socket ({problem.operation}: {problem.reason})"
-        if problem.errno == EADDRINUSE:
+        problem = failure.value
+        self._port_problem = f"a socket ({failure.getErrorMessage()})"
+        if not isinstance(problem, PrivilegeError):
+            self.log.failure("{uplink}: opening the socket", failure, uplink=self.name)
+        elif problem.errno == EADDRINUSE:
             holder = self._around.port_holder()
             self._port_problem = f"UDP port 546 on {self.link_name}, held by {holder or 'another DHCPv6 client'}"
         self.waits_for = self._port_problem
@@ -371,8 +380,12 @@ class Uplink:
         self._socket_wait = min(2 * self._socket_wait, SOCKET_RETRY[1])
 
     def _tell_attempted(self) -> None:
-        while self._attempt_waiters and not self._opening:
+        while self._attempt_waiters and (self._stopped or not self._opening):
             self._attempt_waiters.pop().callback(None)
+
+    def _tell_released(self) -> None:
+        while self._release_waiters:
+            self._release_waiters.pop().callback(None)
 
     def _open_again(self) -> None:
         self._socket_timer = None
@@ -389,11 +402,4 @@ class Uplink:
     @property
     def record(self) -> UplinkRecord:
         """What is to be remembered of this uplink."""
-        session = self.session
-        suspect = session.suspect
-        return UplinkRecord(
-            lease=session.lease if suspect is None else suspect,
-            sol_max_rt=session.sol_max_rt,
-            inf_max_rt=session.inf_max_rt,
-            trusted=suspect is None,
-        )
+        return self.session.record
