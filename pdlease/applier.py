@@ -20,7 +20,6 @@ from typing import cast
 from attrs import define, evolve
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from pdlease.belief import Belief, Believed, Shown, shown
@@ -28,6 +27,7 @@ from pdlease.difference import Act, Marking, compare
 from pdlease.interfaces import IPrivilege
 from pdlease.kernel import ADDRESS_PROTOCOL, KernelTable, ObjectKey
 from pdlease.ledger import Ledger
+from pdlease.logs import Logger
 from pdlease.operations import Operation, PrivilegeError
 from pdlease.patience import Patience, Problem
 from pdlease.placement import Placed, place
@@ -206,6 +206,7 @@ class Applier:
         acts = [act for act in found.acts if not self._is_contested(act, now)]
         self._held = found.held
         self._ledger.forget(found.gone)
+        self._ledger.note(found.inherited)
         if acts:
             self._carry_out(acts, now)
         beliefs = min((belief.until for belief in self._beliefs.values()), default=inf)
@@ -288,7 +289,7 @@ class Applier:
             )
         for flight, operation in asked:
             is_news = flight.seen is None or flight.act.wanted is None
-            (self.log.info if is_news else self.log.debug)("{operation}", operation=str(operation))
+            (self.log.info if is_news else self.log.debug)("{operation}", operation=operation)
 
     def _refused(self, failure: Failure, flight: _Flight, operation: Operation) -> None:
         if failure.check(PrivilegeError):

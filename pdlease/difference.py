@@ -16,7 +16,7 @@ from collections.abc import Collection, Iterable, Mapping
 from math import inf
 from typing import Protocol, cast
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from pdlease.kernel import (
     ADDRESS_PROTOCOL,
@@ -124,11 +124,13 @@ class Comparison:
     @ivar acts: what is to be done, in order.
     @ivar held: what is wanted and there, by key.
     @ivar gone: keys of ledger entries that stand for nothing any more.
+    @ivar inherited: ledger entries of what is there and wanted by another uplink than before, e.g. by a new name.
     """
 
     acts: tuple[Act, ...] = ()
     held: Mapping[ObjectKey, Wanted] = field(factory=dict)
     gone: tuple[ObjectKey, ...] = ()
+    inherited: tuple[Owned, ...] = ()
 
 
 def difference(
@@ -213,6 +215,11 @@ def compare(
         acts=(*enabling, *puts, *removals),
         held=held,
         gone=gone,
+        inherited=tuple(
+            evolve(ours[key], uplink=item.uplink)
+            for key, item in held.items()
+            if key in ours and ours[key].uplink != item.uplink
+        ),
     )
 
 

@@ -239,6 +239,18 @@ class LeftoverTests(ApplierTestCase):
         self.applier.keep_only([])
         self.assertEqual(self.there(), set())
 
+    def test_uplink_renamed(self) -> None:
+        """
+        An uplink that got another name and holds the same keeps its objects without any operation, and from then on
+        they are that uplink's.
+        """
+        self.applier.want("wan2", wants(uplink="wan2"))
+        self.applier.keep_only(["wan2"])
+        again = self.make()
+        again.keep_only(["wan2"])
+        self.assertEqual(self.privilege.take(), [])
+        self.assertEqual({entry.uplink for entry in self.ledger.entries.values()}, {"wan2"})
+
     def test_renamed_while_away(self) -> None:
         """An object on a link that was renamed meanwhile is found by its index, and removed."""
         self.kernel.rename("lan0", "old0")
@@ -769,7 +781,7 @@ class LogTests(ApplierTestCase):
         """What is new or goes is told at info level, refreshed lifetimes at debug."""
         events: list[tuple[str, str]] = []
         globalLogPublisher.addObserver(
-            observer := lambda event: events.append((event["log_level"].name, event["operation"]))
+            observer := lambda event: events.append((event["log_level"].name, str(event["operation"])))
         )
         self.addCleanup(globalLogPublisher.removeObserver, observer)
         self.put([address()])
