@@ -32,11 +32,11 @@ from typing import Protocol
 
 from twisted.internet.base import DelayedCall
 from twisted.internet.interfaces import IDelayedCall, IReactorFDSet, IReactorTime, IReadDescriptor
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from pdlease.interfaces import ITimeSource
+from pdlease.logs import Logger
 
 RELEASED = 1790812800.0
 """A wall clock earlier than this (2026-10-01) is wrong: the program did not exist then."""

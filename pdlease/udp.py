@@ -23,10 +23,10 @@ from ipaddress import IPv6Address
 from attrs import frozen
 from twisted.internet.interfaces import IReactorFDSet, IReadDescriptor
 from twisted.internet.protocol import DatagramProtocol
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from pdlease.logs import Logger
 from pdlease.wire.codes import ALL_AGENTS_AND_SERVERS, SERVER_PORT
 
 BUDGET = 64

@@ -21,7 +21,6 @@ from twisted.internet.endpoints import UNIXClientEndpoint
 from twisted.internet.error import ConnectError
 from twisted.internet.interfaces import IReactorUNIX
 from twisted.internet.protocol import Factory, connectionDone
-from twisted.logger import Logger
 from twisted.protocols import amp
 from twisted.python.failure import Failure
 
@@ -50,6 +49,7 @@ from pdlease.control.vocabulary import (
     WHY,
     Word,
 )
+from pdlease.logs import Logger
 
 #: Seconds to connect in.
 CONNECT_SECONDS = 10

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Protocol, cast
 from twisted.internet.defer import Deferred, fail
 from twisted.internet.interfaces import IPushProducer, IReactorTime
 from twisted.internet.protocol import connectionDone
-from twisted.logger import Logger
 from twisted.protocols import amp
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -30,6 +29,7 @@ from pdlease.control.paging import PageStore
 from pdlease.control.responders import DESKS, responders_before_version, responders_of
 from pdlease.control.vocabulary import CLOSING, EVENT, NEWEST_PROTOCOL, OLDEST_PROTOCOL, Closing, Role
 from pdlease.interfaces import IDaemonControl
+from pdlease.logs import Logger
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IDelayedCall

@@ -13,7 +13,6 @@ from typing import Any, Protocol
 
 from twisted.internet.defer import CancelledError, Deferred, TimeoutError, maybeDeferred
 from twisted.internet.interfaces import IReactorTime
-from twisted.logger import Logger
 from twisted.protocols import amp
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -50,6 +49,7 @@ from pdlease.control.vocabulary import (
     Word,
 )
 from pdlease.interfaces import IDaemonControl, Refused, UnknownUplink
+from pdlease.logs import Logger
 
 #: The longest wait that a client may ask for, in seconds (some 115 days).
 LONGEST_WAIT = 10_000_000.0

@@ -22,7 +22,6 @@ from twisted.application.service import Service
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IAddress, IReactorTime, IReadDescriptor
 from twisted.internet.protocol import Factory
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -32,6 +31,7 @@ from pdlease.control.history import EventRing
 from pdlease.control.peers import ControlSocketError, Peer, Roles, group_id, peer_of
 from pdlease.control.vocabulary import CLOSING, Closing, Role
 from pdlease.interfaces import IDaemonControl
+from pdlease.logs import Logger
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

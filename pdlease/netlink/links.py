@@ -14,8 +14,8 @@ from errno import EBUSY
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorFDSet, IReactorTime
-from twisted.logger import Logger
 
+from pdlease.logs import Logger
 from pdlease.netlink.codec import request_addresses, request_links, request_routes
 from pdlease.netlink.notices import (
     Damaged,

@@ -16,10 +16,10 @@ from errno import EAGAIN, EINTR, ENOBUFS
 
 from twisted.internet.interfaces import IReactorFDSet, IReactorTime, IReadDescriptor
 from twisted.internet.protocol import DatagramProtocol
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from pdlease.logs import Logger
 from pdlease.netlink.codec import decode
 from pdlease.netlink.notices import Notice
 

@@ -15,10 +15,10 @@ from collections.abc import Sequence
 from socket import if_indextoname, socket
 
 from twisted.internet.defer import Deferred, execute, fail, succeed
-from twisted.logger import Logger
 from zope.interface import implementer
 
 from pdlease.interfaces import IPrivilege, IPrivilegeFactory, PrivilegeContext
+from pdlease.logs import Logger
 from pdlease.operations import Operation, PrivilegeError
 from pdlease.privilege.configuration import read_configuration
 from pdlease.privilege.execute import Refused

@@ -20,19 +20,22 @@ from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.error import ProcessDone
 from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import Factory, ProcessProtocol
-from twisted.logger import Logger
 from twisted.protocols import amp
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 import pdlease
 from pdlease.interfaces import IPrivilege, IPrivilegeFactory, PrivilegeContext
+from pdlease.logs import Logger
 from pdlease.operations import Operation, PrivilegeError
 from pdlease.privilege.commands import COMMANDS, RefusedByHelper
 from pdlease.privilege.vocabulary import CARRIERS
 
 # Where the helper finds its end of the socket pair.
 CONNECTION = 3
+
+# So many operations of a batch are written one by one: the helper begins with the first while the next is packed.
+EAGER = 4
 
 # The helper is started without site packages and environment (-I -S): it imports from the folders given to it, and from
 # nowhere else.
@@ -127,12 +130,19 @@ class HelperPrivilege:
         return self._hello()
 
     def perform(self, operations: Sequence[Operation]) -> Sequence[Deferred[None]]:
-        answers = [self._perform(operation) for operation in operations]
-        transport: Any = self._link.transport if self._link is not None else None
-        if transport is not None and answers:
-            # not at the reactor's next turn: the helper works while the daemon logs and writes its lease
-            transport.doWrite()
+        answers = []
+        for operation in operations:
+            answers.append(self._perform(operation))
+            if len(answers) <= EAGER:
+                self._flush()
+        self._flush()
         return answers
+
+    def _flush(self) -> None:
+        """Write now and not at the reactor's next turn: the helper works while the daemon goes on."""
+        transport: Any = self._link.transport if self._link is not None else None
+        if transport is not None:
+            transport.doWrite()
 
     def open_client_socket(self, link: str, index: int) -> Deferred[socket.socket]:
         return self._open(f"open port 546 on {link}", "open-client-socket", link=link, index=index)
