@@ -92,6 +92,12 @@ class Desk:
         self._reload = reload
         self._set_log_level = set_log_level
         self._waiters: list[tuple[str, Deferred[Document]]] = []
+        journal.subscribe(self._happened)
+
+    def _happened(self, event: Document) -> None:
+        """A session that moves may become one that serves, with nothing changing in the kernel."""
+        if event["event"] == "state":
+            self.changed()
 
     def changed(self) -> None:
         """Something about an uplink or its assignments changed: whoever waits for that is answered."""
@@ -105,6 +111,10 @@ class Desk:
                 waiter.callback(self.status(name))
             else:
                 self._waiters.append((name, waiter))
+
+    def _wait_is_over(self, gone: Deferred[Document]) -> None:
+        """Whoever waited has gone away."""
+        self._waiters = [(name, waiter) for name, waiter in self._waiters if waiter is not gone]
 
     def _is_served(self, name: str) -> bool:
         return report.is_served(self._router.uplinks[name], self._router.shares.get(name), self._applier)
@@ -127,7 +137,7 @@ class Desk:
 
     def wait(self, uplink: str) -> Deferred[Document]:
         self._named(uplink)
-        waiter: Deferred[Document] = Deferred()
+        waiter: Deferred[Document] = Deferred(self._wait_is_over)
         self._waiters.append((uplink, waiter))
         self.changed()
         return waiter
@@ -188,7 +198,7 @@ class Desk:
                 outcome[uplink.name] = f"not possible now: waiting for {uplink.waits_for}"
                 continue
             uplink.ask(request)
-            if uplink.session is before:
+            if uplink.session.state is before.state and uplink.session.exchange is before.exchange:
                 outcome[uplink.name] = f"nothing to do in state {before.state.name.lower()}"
             else:
                 outcome[uplink.name] = uplink.session.state.name.lower()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from twisted.internet.defer import Deferred, maybeDeferred, succeed
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.python.failure import Failure
 
@@ -54,6 +55,7 @@ class Keeper:
         self._wait = FIRST_WAIT
         self._retry: IDelayedCall | None = None
         self._stopped = False
+        self._finished: list[Deferred[None]] = []
 
     def keep(self) -> None:
         """Have the record of now written, unless it is; a write under way is followed by another."""
@@ -63,7 +65,7 @@ class Keeper:
         if record == self._kept:
             return
         self._writing = True
-        written = self._store.save_uplink(self._name, record)
+        written: Deferred[None] = maybeDeferred(self._store.save_uplink, self._name, record)
         written.addCallbacks(self._written, self._failed, callbackArgs=(record,))
         written.addErrback(lambda failure: self.log.failure("{uplink}: keeping the lease", failure, uplink=self._name))
 
@@ -74,9 +76,33 @@ class Keeper:
             self._retry.cancel()
             self._retry = None
 
-    def _written(self, _: None, record: UplinkRecord) -> None:
+    def finished(self) -> Deferred[None]:
+        """Fires when no write is under way: calls of a store do not overlap for the same uplink."""
+        if not self._writing:
+            return succeed(None)
+        finished: Deferred[None] = Deferred()
+        self._finished.append(finished)
+        return finished
+
+    def follow(self, earlier: Keeper) -> None:
+        """Take over from another keeper, that was stopped, of the same uplink, with what it could not write."""
+        self._writing = True
+        earlier.finished().addCallback(lambda _: self._take_over(earlier))
+
+    def _take_over(self, earlier: Keeper) -> None:
+        self._kept = earlier._kept
+        self._over()
+        self.keep()
+
+    def _over(self) -> None:
+        """No write is under way any more."""
         self._writing = False
+        while self._finished:
+            self._finished.pop().callback(None)
+
+    def _written(self, _: None, record: UplinkRecord) -> None:
         self._kept = record
+        self._over()
         self._wait = FIRST_WAIT
         if self.problem:
             self.problem = ""
@@ -86,9 +112,10 @@ class Keeper:
 
     def _failed(self, failure: Failure) -> None:
         """The lease stays in use; only its record is behind: a full or lost disk never drops a lease."""
-        self._writing = False
-        failure.trap(StoreError)
-        problem = str(failure.value)
+        self._over()
+        problem = failure.getErrorMessage()
+        if not failure.check(StoreError):
+            self.log.failure("{uplink}: keeping the lease", failure, uplink=self._name)
         if problem != self.problem:
             self.problem = problem
             self.log.error("{uplink}: {problem}; trying again", uplink=self._name, problem=problem)

@@ -131,7 +131,8 @@ def unassigned(carvings: Iterable[CarvedPrefix]) -> list[str]:
 
 def is_served(uplink: Uplink, share: Share | None, applier: Applier) -> bool:
     """Whether an uplink is bound and every assignment of it is in the kernel, usable."""
-    if uplink.session.state not in (State.BOUND, State.RENEWING, State.REBINDING) or share is None:
+    serving = (State.BOUND, State.RENEWING, State.REBINDING, State.INFORMING)
+    if uplink.session.state not in serving or share is None:
         return False
     addresses = [address for carved in share.carvings for address in carved.addresses]
     return all(applier.state_of(address).is_installed for address in addresses)

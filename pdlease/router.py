@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from attrs import frozen
-from twisted.internet.defer import DeferredList
+from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
 from twisted.internet.interfaces import IReactorFDSet, IReactorTime
 
 from pdlease.applier import Applier
@@ -174,21 +174,27 @@ class Router:
         Put another configuration in place; an uplink that did not change keeps session, socket and timers (D37-D40).
         """
         difference = changed_uplinks(self.config, config)
-        replaced = {name: self.uplinks[name].record for name in difference.changed}
-        for name in (*difference.removed, *difference.changed):
-            self.uplinks.pop(name).stop()
-        for name in difference.removed:
+        replaced = {name: self.uplinks.pop(name) for name in difference.changed}
+        removed = {name: self.uplinks.pop(name) for name in difference.removed}
+        for uplink in (*replaced.values(), *removed.values()):
+            uplink.stop()
+        for name, uplink in removed.items():
             self.shares.pop(name, None)
-            self._means.store.forget_uplink(name).addErrback(
-                lambda failure: self.log.error("{problem}", problem=failure.getErrorMessage())
-            )
+            uplink.keeper.finished().addCallback(self._forget, name)
         self.config, self.iaids = config, iaids
-        for uplink in config.uplinks:
-            if uplink.name not in self.uplinks:
-                self._add(uplink, replaced.get(uplink.name))
-        self._means.applier.keep_only({uplink.name for uplink in config.uplinks})
+        for configured in config.uplinks:
+            name = configured.name
+            if name in replaced:
+                self._add(configured, replaced[name].record)
+                self.uplinks[name].keeper.follow(replaced[name].keeper)
+            elif name not in self.uplinks:
+                self._add(configured, None)
+        self.uplinks = {configured.name: self.uplinks[configured.name] for configured in config.uplinks}
+        self._means.applier.keep_only(self.uplinks)
         for name in (*difference.added, *difference.changed):
             self.uplinks[name].link_changed()
+        # the rules of the privilege provider have changed with the configuration
+        self._means.applier.retry()
         return Change(
             added=difference.added, removed=difference.removed, replaced=difference.changed, kept=difference.unchanged
         )
@@ -203,7 +209,12 @@ class Router:
         """Stop every session; the kernel and the servers are left as they are."""
         for uplink in self.uplinks.values():
             uplink.stop()
-        self._means.applier.stop()
+
+    def _forget(self, _: None, name: str) -> None:
+        """Have the store forget an uplink, unless it was configured again meanwhile."""
+        if name not in self.uplinks:
+            forgotten: Deferred[None] = maybeDeferred(self._means.store.forget_uplink, name)
+            forgotten.addErrback(lambda failure: self.log.error("{problem}", problem=failure.getErrorMessage()))
 
     def _add(self, configured: model.Uplink, record: UplinkRecord | None) -> None:
         settings = settings_of(configured, self._duid_of(configured), self.iaids, record)
