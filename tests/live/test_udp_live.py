@@ -1,0 +1,186 @@
+"""
+L{pdlease.udp} and L{pdlease.clock} in a real reactor, on real links.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import select
+import socket
+import struct
+from collections.abc import Callable
+
+from twisted.internet.epollreactor import EPollReactor
+from twisted.trial.unittest import SynchronousTestCase
+
+from pdlease.clock import BootClock
+from pdlease.udp import ClientPort
+from tests.live.namespace import enter_namespace, ip, wait_for
+from tests.live.require import needs, network_namespaces
+
+LINKS = ("nla", "nlb")
+
+
+def bound(link: str, port: int) -> socket.socket:
+    """A UDP socket on C{[::]} and a port, bound to a link."""
+    made = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, link.encode())
+    made.bind(("::", port))
+    return made
+
+
+def link_local(link: str) -> str:
+    """The link-local address of a link, or nothing."""
+    words = ip(f"-6 -o address show dev {link} scope link").split()
+    return words[3].split("/")[0] if "inet6" in words else ""
+
+
+@needs(network_namespaces)
+class ClientPortTests(SynchronousTestCase):
+    """Two uplinks, C{nla} and C{nlb}, each with a server at the other end of its veth pair."""
+
+    def setUp(self) -> None:
+        enter_namespace(self)
+        for link in LINKS:
+            ip(f"link add {link} type veth peer name {link}-isp")
+            ip(f"link set {link} up")
+            ip(f"link set {link}-isp up")
+        self.reactor = EPollReactor()
+        self.addCleanup(self.reactor.removeAll)
+        self.clock = BootClock(self.reactor)
+        self.addCleanup(self.clock.close)
+        self.told: dict[str, list[tuple[object, ...]]] = {link: [] for link in LINKS}
+        self.ports = {link: self.make_port(link) for link in LINKS}
+        self.servers = {link: self.make_server(link) for link in LINKS}
+        self.until(lambda: all(link_local(link) and link_local(f"{link}-isp") for link in LINKS))
+
+    def make_port(self, link: str) -> ClientPort:
+        told = self.told[link]
+        port = ClientPort(
+            self.reactor,
+            bound(link, 546),
+            socket.if_nametoindex(link),
+            lambda data, source: told.append((data, source)),
+            lambda reason, source, detail: told.append((reason, detail)),
+        )
+        self.addCleanup(port.stop)
+        port.startReading()
+        return port
+
+    def make_server(self, link: str) -> socket.socket:
+        server = bound(f"{link}-isp", 547)
+        self.addCleanup(server.close)
+        index = socket.if_nametoindex(f"{link}-isp")
+        group = socket.inet_pton(socket.AF_INET6, "ff02::1:2") + struct.pack("=I", index)
+        server.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP, group)
+        return server
+
+    def until(self, condition: Callable[[], object]) -> None:
+        wait_for(condition, self.turn)
+
+    def turn(self, seconds: float) -> None:
+        self.reactor.doIteration(seconds)
+
+    def answer(self, link: str, data: bytes, destination: str = "") -> None:
+        """Send something from the server's end to the client's port."""
+        scope = socket.if_nametoindex(f"{link}-isp")
+        self.servers[link].sendto(data, (destination or link_local(link), 546, 0, scope))
+
+    def test_exchange(self) -> None:
+        """Each uplink sends by its own link, from port 546, and hears its own answers alone (R-7.2-01)."""
+        for link in LINKS:
+            self.assertIsNone(self.ports[link].send(link.encode()))
+            self.assertTrue(select.select([self.servers[link]], [], [], 5)[0])
+            data, sender = self.servers[link].recvfrom(100)
+            self.assertEqual((data, sender[:2]), (link.encode(), (link_local(link), 546)))
+        self.answer("nla", b"for a")
+        self.until(lambda: self.told["nla"])
+        self.assertEqual(self.told, {"nla": [(b"for a", link_local("nla-isp"))], "nlb": []})
+
+    def test_multicast(self) -> None:
+        """What is sent to all nodes does not reach the session (R-16-01)."""
+        self.answer("nla", b"all", "ff02::1")
+        self.until(lambda: self.told["nla"])
+        self.assertEqual(self.told["nla"], [("multicast", "sent to ff02::1")])
+
+    def test_fragments(self) -> None:
+        """Datagrams much longer than the link's MTU come in whole, and go out too (R-D-05, R-D-06)."""
+        for size in (3000, 60000, 65527 - 8):
+            self.told["nla"].clear()
+            self.answer("nla", bytes(size))
+            self.until(lambda: self.told["nla"])
+            self.assertEqual(self.told["nla"], [(bytes(size), link_local("nla-isp"))])
+        self.assertIsNone(self.ports["nla"].send(bytes(3000)))
+        self.assertTrue(select.select([self.servers["nla"]], [], [], 5)[0])
+
+    def test_wrong_link(self) -> None:
+        """A port whose socket hears other links drops what came in by them (R-16-02)."""
+        told: list[str] = []
+        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as anywhere:
+            self.ports["nla"].stop()
+            self.ports["nlb"].stop()
+            anywhere.bind(("::", 546))
+            index = socket.if_nametoindex("nla")
+            port = ClientPort(
+                self.reactor, anywhere, index, lambda *_: told.append("taken"), lambda why, *_: told.append(why)
+            )
+            port.startReading()
+            self.answer("nlb", b"reply")
+            self.answer("nla", b"reply")
+            self.until(lambda: len(told) == 2)
+            port.stop()
+        self.assertEqual(sorted(told), ["taken", "wrong_link"])
+
+    def test_link_down(self) -> None:
+        """On a link that is down or gone sending fails, which is returned and counted, no more (R-D-04)."""
+        port = self.ports["nla"]
+        ip("link set nla down")
+        problem = port.send(b"solicit")
+        assert problem is not None
+        self.assertEqual(problem.errno, errno.ENETUNREACH)
+        ip("link delete nla")
+        self.assertIsNotNone(port.send(b"solicit"))
+        self.turn(0.05)
+        self.assertEqual(port.send_errors, {errno.ENETUNREACH: 2})
+        self.answer("nlb", b"still there")
+        self.until(lambda: self.told["nlb"])
+
+    def test_error_without_data(self) -> None:
+        """
+        An error on the socket with nothing to read, for which the reactor lets go of a descriptor, is not the end of
+        reading.
+        """
+        client = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+        client.bind(("::1", 0))
+        name = client.getsockname()
+        told: list[bytes] = []
+        port = ClientPort(self.reactor, client, 0, lambda data, source: told.append(data), lambda *_: None)
+        self.addCleanup(port.stop)
+        port.startReading()
+        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as peer:
+            peer.bind(("::1", 0))
+            client.connect(peer.getsockname())
+            address = peer.getsockname()
+        client.send(b"to a port that is closed")
+        self.until(lambda: port.read_errors)
+        self.assertEqual(port.read_errors, {errno.ECONNREFUSED: 1})
+        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as peer:
+            peer.bind(address)
+            peer.sendto(b"after all", name)
+            self.until(lambda: told)
+        self.assertEqual(told, [b"after all"])
+
+    def test_flood(self) -> None:
+        """In a flood the clock's calls are made in time."""
+        late: list[float] = []
+        destination = (link_local("nla"), 546, 0, socket.if_nametoindex("nla-isp"))
+        due = self.clock.seconds() + 0.02
+        self.clock.callLater(0.02, lambda: late.append(self.clock.seconds() - due))
+        while not late:
+            with contextlib.suppress(BlockingIOError):
+                for _ in range(500):
+                    self.servers["nla"].sendto(b"x" * 100, destination)
+            self.turn(0)
+        self.assertLess(late[0], 0.5)
+        self.assertTrue(self.told["nla"])
