@@ -12,7 +12,7 @@ from math import inf
 
 from attrs import evolve
 
-from pdlease.client.incoming import answer_problem, type_problem, valid_max_rt
+from pdlease.client.incoming import Answer, answer, type_problem, valid_max_rt
 from pdlease.client.occurrences import Arrived, LeaseChanged
 from pdlease.client.reasons import Change, DiscardReason, Reason
 from pdlease.client.reconfigure import key_after, reconfigure_problem, replay_of
@@ -48,20 +48,15 @@ def arrived(turn: Turn, occurrence: Arrived) -> None:
     if problem is None and message.message_type == MessageType.RECONFIGURE:
         _reconfigure(turn, occurrence)
         return
-    exchange = turn.session.exchange
-    if problem is None:
-        problem = answer_problem(message, turn.session.settings, exchange)
-    if problem is not None:
-        turn.discard(problem[0], source, problem[1])
-        return
-    server = message.server_id
-    if server is None or exchange is None:
+    found = problem or answer(message, turn.session.settings, turn.session.exchange)
+    if not isinstance(found, Answer):
+        turn.discard(found[0], source, found[1])
         return
     _blemishes(turn, message, source)
     if message.message_type == MessageType.ADVERTISE:
-        _advertise(turn, message, server, source)
+        _advertise(turn, message, found.server, source)
     else:
-        _reply(turn, message, server, source, exchange)
+        _reply(turn, message, found.server, source, found.exchange)
 
 
 def _blemishes(turn: Turn, message: Message, source: str) -> None:
@@ -96,6 +91,7 @@ def _advertise(turn: Turn, message: Message, server: DUID, source: str) -> None:
         turn.discard(DiscardReason.NOTHING_OFFERED, source, words)
         if not session.offers:
             turn.note(Reason.NOTHING_OFFERED, words)
+        _next_length(turn, message)
         return
     if is_held_off(session.hold_offs, server, turn.now):
         turn.discard(DiscardReason.HELD_OFF, source, f"server {server}")
@@ -111,6 +107,24 @@ def _advertise(turn: Turn, message: Message, server: DUID, source: str) -> None:
     exchange = turn.session.exchange
     if offer.preference == AT_ONCE or (exchange is not None and exchange.transmissions > 1):
         choose(turn)
+
+
+def _next_length(turn: Turn, message: Message) -> None:
+    """
+    Wish for the next length where a server has no prefix of this one, once for each Solicit transmitted.
+    """
+    session, exchange = turn.session, turn.session.exchange
+    if exchange is None or session.staged == (exchange.transaction_id, exchange.transmissions):
+        return
+    refused_ias = {
+        ia.iaid for ia in message.ia_pds if ia.status is not None and ia.status.status == StatusCode.NO_PREFIX_AVAIL
+    }
+    turn.become(
+        staged=(exchange.transaction_id, exchange.transmissions),
+        associations=tuple(
+            evolve(each, stage=each.stage + 1) if each.iaid in refused_ias else each for each in session.associations
+        ),
+    )
 
 
 def _words_of_advertise(message: Message) -> str:

@@ -8,11 +8,14 @@ L{pdlease.client.reconfigure} for a Reconfigure.
 
 from __future__ import annotations
 
+from attrs import frozen
+
 from pdlease.client.reasons import DiscardReason
 from pdlease.client.retransmission import Exchange
 from pdlease.client.settings import Settings
 from pdlease.client.verdicts import Remark
 from pdlease.wire.codes import MessageType
+from pdlease.wire.duid import DUID
 from pdlease.wire.messages import Message
 
 _FROM_SERVERS = frozenset({MessageType.ADVERTISE, MessageType.REPLY, MessageType.RECONFIGURE})
@@ -26,6 +29,19 @@ SHORTEST_MAX_RT = 60
 """The shortest of them, seconds."""
 
 
+@frozen
+class Answer:
+    """
+    What is known of a message that may be looked at.
+
+    @ivar server: who sent it.
+    @ivar exchange: what it answers.
+    """
+
+    server: DUID
+    exchange: Exchange
+
+
 def type_problem(message: Message) -> Remark | None:
     """
     Why a message of this type is dropped, or C{None} if servers send such messages to clients.
@@ -37,9 +53,9 @@ def type_problem(message: Message) -> Remark | None:
     return None
 
 
-def answer_problem(message: Message, settings: Settings, exchange: Exchange | None) -> Remark | None:
+def answer(message: Message, settings: Settings, exchange: Exchange | None) -> Answer | Remark:
     """
-    Why an Advertise or Reply is dropped, or C{None} if it answers the exchange that is under way.
+    Whose answer to what an Advertise or Reply is, or why it is dropped.
 
     @param exchange: the exchange under way, or C{None}.
     """
@@ -58,14 +74,14 @@ def answer_problem(message: Message, settings: Settings, exchange: Exchange | No
         return DiscardReason.TRANSACTION_ID, name
     soliciting = exchange.message_type is MessageType.SOLICIT
     if message.message_type == MessageType.ADVERTISE:
-        return None if soliciting else (DiscardReason.ADVERTISE_OUT_OF_PLACE, name)
+        return Answer(server, exchange) if soliciting else (DiscardReason.ADVERTISE_OUT_OF_PLACE, name)
     if soliciting and not settings.rapid_commit:
         return DiscardReason.RAPID_COMMIT_UNASKED, name
     if soliciting and not message.rapid_commit:
         return DiscardReason.RAPID_COMMIT_MISSING, name
     if exchange.server is not None and server != exchange.server:
         return DiscardReason.OTHER_SERVER, f"{name} of {server}, asked was {exchange.server}"
-    return None
+    return Answer(server, exchange)
 
 
 def valid_max_rt(value: int | None) -> int | None:

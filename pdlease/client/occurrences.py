@@ -91,9 +91,9 @@ class Ask:
 @frozen
 class NewSettings:
     """
-    The configuration of the uplink is another one; the DUID is the same.
+    The configuration of the uplink is another one.
 
-    What is no longer wanted is dropped from the lease without a Release.
+    What is no longer wanted is dropped from the lease without a Release; with another DUID that is all of it.
 
     @ivar settings: how the uplink is to be served from now on.
     """

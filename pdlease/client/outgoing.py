@@ -35,12 +35,12 @@ def _named(network: IPv6Network, options: tuple[Option, ...] = ()) -> IAPrefix:
     return IAPrefix(0, 0, network.prefixlen, network.network_address.packed, options)
 
 
-def _association(wish: IAWish, named: tuple[IPv6Network, ...]) -> IAPD:
+def _association(wish: IAWish, stage: int, named: tuple[IPv6Network, ...]) -> IAPD:
     """
     An association that names prefixes, and the wished length where all of these are smaller (R-8168-03, R-8168-04).
     """
     options = [_named(network) for network in named]
-    hint = wish.hint_length
+    hint = wish.length(stage)
     if hint and all(network.prefixlen > hint for network in named):
         options.append(IAPrefix(0, 0, hint, _UNSPECIFIED))
     return IAPD(wish.iaid, 0, 0, tuple(options))
@@ -58,7 +58,7 @@ def build(
     The message of an exchange as it is to be transmitted now.
 
     @param lease: what is held, or claimed, or being given back; expired prefixes left out already (R-15-08).
-    @param associations: how each identity association stands.
+    @param associations: how each identity association stands, in the order of the settings.
     @param offer: the offer that a Request takes up, if it takes one up.
     """
     kind = exchange.message_type
@@ -78,12 +78,15 @@ def build(
     if kind is MessageType.RELEASE:
         options.extend(_released(exchange, lease))
     elif kind in _ASKING:
-        former = {association.iaid: association.former for association in associations}
-        for wish in settings.wishes:
-            options.append(_association(wish, _names(exchange, wish, lease, offer, former.get(wish.iaid, ()))))
+        for wish, association in zip(settings.wishes, associations, strict=True):
+            named = _names(exchange, wish, lease, offer, association.former)
+            options.append(_association(wish, association.stage, named))
     for extra in settings.extra_options:
         if not extra.message_types or kind in extra.message_types:
             options.append(extra.option)
+    if settings.option_order:
+        rank = {code: index for index, code in enumerate(settings.option_order)}
+        options.sort(key=lambda option: rank.get(option.code, len(rank)))
     return Message(kind, exchange.transaction_id, tuple(options))
 
 

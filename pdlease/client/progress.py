@@ -47,8 +47,7 @@ def take(turn: Turn, occurrence: Occurrence) -> None:
     Let something happen to a session, then do everything that is due.
     """
     # What ended before this moment must not be mistaken for living by what happens now.
-    while _expire(turn):
-        pass
+    _expire(turn)
     match occurrence:
         case Arrived():
             arrived(turn, occurrence)
@@ -72,8 +71,6 @@ def _advance(turn: Turn) -> bool:
     """
     Do one thing that is due, if there is one.
     """
-    if _expire(turn):
-        return True
     session, now = turn.session, turn.now
     for at, trigger in (
         (session.evidence_until, Trigger.RENUMBERED),
@@ -101,7 +98,7 @@ def _advance(turn: Turn) -> bool:
     return True
 
 
-def _expire(turn: Turn) -> bool:
+def _expire(turn: Turn) -> None:
     """
     Let go of prefixes whose valid lifetime is over.
     """
@@ -110,12 +107,11 @@ def _expire(turn: Turn) -> bool:
         turn.become(suspect=session.suspect.without_expired(turn.now))
     lease = session.lease.without_expired(turn.now)
     if lease is session.lease:
-        return False
+        return
     turn.become(lease=lease, associations=after_loss(session.associations, session.lease, lease))
     turn.emit(LeaseChanged(lease, Change.EXPIRED))
     if not lease.prefixes:
         turn.enter(Trigger.EXPIRED)
-    return True
 
 
 def _spent(turn: Turn) -> None:
@@ -175,19 +171,23 @@ def _settle_in(turn: Turn, settings: Settings) -> None:
     Go on with other settings: drop what is not wanted any more, ask for what is new.
     """
     session = turn.session
-    wished = session.settings.wishes
     messages, seconds = settings.rate_limit
-    known = {association.iaid: association for association in session.associations}
+    same = settings.duid == session.settings.duid
+    known = {association.iaid: association for association in session.associations if same}
     turn.become(
         settings=settings,
         associations=tuple(known.get(wish.iaid) or Association(iaid=wish.iaid) for wish in settings.wishes),
         rate=RateLimit(messages=messages, seconds=seconds, sent_at=session.rate.sent_at[-messages:]),
     )
-    bindings = tuple(binding for binding in session.lease.bindings if settings.wish(binding.iaid) is not None)
+    if not same:
+        # What was given to somebody else is not ours to use or to ask for (R-11-10).
+        turn.become(suspect=None)
+        turn.remember(key=None)
+    bindings = tuple(binding for binding in session.lease.bindings if same and settings.wish(binding.iaid) is not None)
     if bindings != session.lease.bindings:
         lease = evolve(session.lease, bindings=bindings)
         turn.become(lease=lease)
         turn.emit(LeaseChanged(lease, Change.DROPPED))
-    if wished != settings.wishes:
+    if not same or session.settings.wishes != settings.wishes:
         holding = bool(turn.session.lease.prefixes)
         turn.enter(Trigger.SETTINGS_CHANGED if holding else Trigger.SETTINGS_CHANGED_EMPTY)

@@ -60,6 +60,7 @@ class Session:
     @ivar inf_max_rt: likewise INF_MAX_RT.
     @ivar max_rt_server: the server that set them, or C{None} if unknown.
     @ivar advertised: the distinct values of both seen in this Solicit exchange, for they must agree (R-18.2.9-05).
+    @ivar staged: the transaction and the count of transmissions for which a further length was wished for last.
     @ivar key: the key that Reconfigure messages are signed with, or C{None}.
     @ivar reconfigured_at: boot-clock second of the last Reconfigure obeyed.
     @ivar counters: what was counted.
@@ -88,6 +89,7 @@ class Session:
     inf_max_rt: int | None = None
     max_rt_server: DUID | None = None
     advertised: tuple[frozenset[int], frozenset[int]] = (frozenset(), frozenset())
+    staged: tuple[int, int] = (-1, 0)
     key: ReconfigureKey | None = None
     reconfigured_at: float = -inf
     counters: Counters = field(factory=Counters)

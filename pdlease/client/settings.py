@@ -37,6 +37,8 @@ class IAWish:
     @ivar iaid: its number.
     @ivar hint_length: the prefix length asked for, or C{None} for no wish (R-21.22-01).
     @ivar hint_prefix: a prefix asked for by name although it was never held in this session, or C{None}.
+    @ivar further_lengths: lengths to ask for one after the other, and then again from the first, while servers say that
+        they have no prefix of the length asked for; some refuse a large one instead of giving a smaller.
     @ivar longest: the longest prefix length that is of use, or C{None} if any is: a longer prefix that is offered is
         then no offer (R-8168-06).
     """
@@ -44,7 +46,19 @@ class IAWish:
     iaid: int
     hint_length: int | None = None
     hint_prefix: IPv6Network | None = None
+    further_lengths: tuple[int, ...] = ()
     longest: int | None = None
+
+    def length(self, stage: int) -> int | None:
+        """
+        The length to ask for.
+
+        @param stage: how often a server refused one.
+        """
+        if self.hint_length is None:
+            return None
+        lengths = (self.hint_length, *self.further_lengths)
+        return lengths[stage % len(lengths)]
 
 
 @frozen(kw_only=True)
@@ -79,6 +93,8 @@ class Settings:
     @ivar solicit_duration: MRD of Solicit in seconds; C{None} for no limit.
     @ivar renumbering_silence: seconds of silence after signs of another upstream that end a lease (R-RST-02).
     @ivar extra_options: options that the operator wrote out.
+    @ivar option_order: codes in the order in which options are to stand in messages, for servers (and comparisons) that
+        want another than ours; options not named come last, in our order.  Empty for our order.
     """
 
     uplink: str
@@ -95,6 +111,7 @@ class Settings:
     solicit_duration: float | None = None
     renumbering_silence: float = 60.0
     extra_options: tuple[ExtraOption, ...] = ()
+    option_order: tuple[int, ...] = ()
 
     def wish(self, iaid: int) -> IAWish | None:
         """The wish of one identity association, or C{None} if it is not ours."""

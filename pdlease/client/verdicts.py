@@ -45,11 +45,13 @@ class Association:
     @ivar iaid: its number.
     @ivar state: its state in the table of associations.
     @ivar former: prefixes that it held and lost, to be asked for by name in a Solicit (R-8168-02).
+    @ivar stage: how often a server had no prefix of the length asked for; the wish's next length is asked for then.
     """
 
     iaid: int
     state: IAState = IAState.WANTED
     former: tuple[IPv6Network, ...] = ()
+    stage: int = 0
 
     def after(self, trigger: IATrigger, lost: tuple[IPv6Network, ...] = ()) -> Association:
         """

@@ -114,7 +114,7 @@ class ReconfigureTests(SynchronousTestCase):
         self.assertEqual(c.held, [PREFIX, "2001:db8:200::/56"])
 
     def test_information(self) -> None:
-        """R-18.2.6-01, R-18.2.6-02, R-18.2.6-03, R-18.2.6-04, R-18.2.6-05: identifiers, codes 32 and 83, delay, no IA."""
+        """R-18.2.6-01, R-18.2.6-02, R-18.2.6-03, R-18.2.6-04, R-18.2.6-05: codes 32 and 83, delay, no IA."""
         delays = set()
         for seed in range(20):
             c = agreed()
