@@ -132,7 +132,8 @@ class ControlClient(amp.AMP):
 
         @param timeout: seconds until L{TimedOutError<pdlease.control.errors.TimedOutError>}; C{None} for never.
         """
-        return self._mapping(WAIT, uplink=uplink, timeout=timeout)
+        # amp.Float takes nothing but floats
+        return self._mapping(WAIT, uplink=uplink, timeout=None if timeout is None else float(timeout))
 
     def renew(self, uplink: str | None = None) -> Deferred[dict[str, str]]:
         """Send Renew now."""

@@ -152,6 +152,29 @@ class OfflineTests(SynchronousTestCase):
 
         return redirect_stdout(io.StringIO())
 
+    def test_interrupted(self) -> None:
+        """An interrupt ends quietly with 130; so does a reader that goes away, with 1."""
+
+        class Interrupted(io.StringIO):
+            def write(self, text: str) -> int:
+                raise KeyboardInterrupt
+
+        class Closed(io.StringIO):
+            def write(self, text: str) -> int:
+                raise BrokenPipeError
+
+        self.assertEqual(main(["--version"], Interrupted(), io.StringIO(), {}), 130)
+        self.assertEqual(main(["--version"], Closed(), io.StringIO(), {}), 1)
+
+    def test_writes_to_a_closed_pipe(self) -> None:
+        """As a program, too, it says nothing when its reader has gone."""
+        import subprocess
+
+        top = os.path.dirname(os.path.dirname(pdlease.__file__))
+        command = f"{sys.executable} -m pdlease.control.cli --version --json | true"
+        finished = subprocess.run(["sh", "-c", command], check=False, capture_output=True, cwd=top)
+        self.assertEqual(finished.stderr, b"")
+
     def test_unreachable(self) -> None:
         """Without a daemon every command that needs one is exit code 3, and doctor says so."""
         for command in (["status"], ["why"], ["renew"], ["release", "wan"], ["watch"], ["log", "debug"], ["guests"]):
@@ -406,6 +429,11 @@ class CommandTests(DaemonCase):
         first, last = outcome.out.splitlines()
         validate(json.loads(first), schema("event"))
         validate(json.loads(last), schema("error"))
+
+    async def test_hook(self) -> None:
+        """With --exec a program is called, first with the whole state; one that cannot be run is exit code 1."""
+        outcome = await self.ctl("watch", "--exec", "/nonexistent/hook", "--json")
+        self.assertEqual((outcome.code, outcome.error()["code"]), (1, "failed"))
 
     async def test_gone(self) -> None:
         """A daemon that stops while it is waited for is exit code 3."""

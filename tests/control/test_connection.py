@@ -389,6 +389,24 @@ class WatchTests(SynchronousTestCase):
         self.assertEqual((history["sequence"], history["instance"]), (5, "run1"))
         self.assertEqual(len(json.loads(line.ask("History")[b"page"])["events"]), 5)
 
+    def test_numbering(self) -> None:
+        """An event without a usable number gets the next one; one larger than a page keeps only its head."""
+        line = Line().greet()
+        line.ask("Watch")
+        line.events.add({"event": "odd"})
+        line.events.add(event(1))
+        line.events.add(event(9, text="x" * 70_000))
+        events = [json.loads(box[b"event"]) for box in line.received()]
+        self.assertEqual([entry["sequence"] for entry in events], [1, 2, 9])
+        self.assertEqual(events[2], event(9, shortened=True))
+
+    def test_octets_bounded(self) -> None:
+        """Events are kept up to a number of octets, however few they are then."""
+        line = Line().greet()
+        for number in range(1, 100):
+            line.events.add(event(number, text="x" * 50_000))
+        self.assertLess(len(line.events.latest(None)), 15)
+
     def test_unsubscribed(self) -> None:
         """A connection that has ended is not told anything any more."""
         from twisted.internet.error import ConnectionDone

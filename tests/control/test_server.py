@@ -6,6 +6,8 @@ import errno
 import os
 import socket
 import stat
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -15,9 +17,12 @@ from twisted.internet.task import Clock
 from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
+import pdlease
 from pdlease.control.blocking import Control
+from pdlease.control.boxes import encode_box
 from pdlease.control.client import ControlClient, connect
 from pdlease.control.errors import (
+    ControlError,
     GoneError,
     NotAllowedError,
     RefusedError,
@@ -26,7 +31,7 @@ from pdlease.control.errors import (
     UnreachableError,
 )
 from pdlease.control.peers import ControlSocketError, Peer, Roles, group_id, peer_of, resolve_roles
-from pdlease.control.server import MOST_CONNECTIONS, ROOT_RESERVE, ControlService, Door, listen_socket
+from pdlease.control.server import MOST_CONNECTIONS, ROOT_RESERVE, ControlService, Door, goodbye, listen_socket
 from pdlease.control.vocabulary import Closing, Role
 from tests.control.daemons import FakeDaemon, read_boxes
 
@@ -497,3 +502,154 @@ class BlockingTests(SocketCase):
         self.service = self.serve(Roles(admin_uids=frozenset(), viewer_gids=frozenset({os.getegid()})))
         self.service.startService()
         await self.assertFailure(self.run_in_thread(lambda daemon: daemon.renew()), NotAllowedError)
+
+
+class IdentityTests(SocketCase):
+    """Users and groups as the kernel sees them; needs root, to become somebody else."""
+
+    if not IS_ROOT:
+        skip = "only root can become another user"
+
+    def as_nobody(self, *groups: int) -> Deferred[str]:
+        """The role, or the error, that user 65534 with these supplementary groups gets."""
+        code = (
+            "import os, sys, encodings.idna\n"
+            "from pdlease.control.blocking import Control\n"
+            f"os.setgroups({list(groups)}); os.setgid(65534); os.setuid(65534)\n"
+            "try: print(Control('c.sock').role)\n"
+            "except Exception as problem: print(type(problem).__name__, problem)\n"
+        )
+        environment = {**os.environ, "PYTHONPATH": os.path.dirname(os.path.dirname(pdlease.__file__))}
+        finished = deferToThread(
+            subprocess.run, [sys.executable, "-c", code], check=True, capture_output=True, text=True, env=environment
+        )
+        return finished.addCallback(lambda process: process.stdout.strip())
+
+    async def restart(self, roles: Roles, group: str) -> None:
+        """Serve these roles, with the socket file open to a group."""
+        await self.service.stopService()
+        self.service = ControlService(
+            reactor=reactor,  # type: ignore[arg-type]
+            clock=reactor,  # type: ignore[arg-type]
+            daemon=self.daemon,
+            listening=listen_socket(self.path, group),
+            path=self.path,
+            roles=roles,
+        )
+        self.service.startService()
+
+    async def test_control_group(self) -> None:
+        """A supplementary group makes an admin; without it not even the file can be opened."""
+        await self.restart(resolve_roles("4711"), "4711")
+        self.assertEqual(await self.as_nobody(4711), "admin")
+        self.assertIn("Permission denied", await self.as_nobody(4712))
+
+    async def test_file_alone_is_not_enough(self) -> None:
+        """Who can open the file but has no role is refused by the daemon (D54)."""
+        await self.restart(resolve_roles("4711"), "4711")
+        os.chmod(self.path, 0o666)
+        self.assertIn("GoneError", await self.as_nobody(4712))
+
+    async def test_viewer_group(self) -> None:
+        """A viewer group's member is a viewer."""
+        await self.restart(resolve_roles("4711", ["4712"]), "4711")
+        os.chmod(self.path, 0o666)
+        self.assertEqual(await self.as_nobody(4712), "viewer")
+
+
+class HostileDaemonTests(TestCase):
+    """Clients against a socket that misbehaves."""
+
+    def setUp(self) -> None:
+        folder = self.mktemp()
+        os.mkdir(folder)
+        before = os.getcwd()
+        os.chdir(folder)
+        self.addCleanup(os.chdir, before)
+        self.listening = socket.socket(socket.AF_UNIX)
+        self.listening.bind("c.sock")
+        self.listening.listen(1)
+        self.addCleanup(self.listening.close)
+
+    def answer(self, octets: bytes) -> None:
+        """In a thread: accept one connection, answer whatever comes with these octets, and close."""
+
+        def serve() -> None:
+            connection, _ = self.listening.accept()
+            with connection:
+                connection.recv(1000)
+                connection.sendall(octets)
+
+        self.serving = deferToThread(serve)
+
+    async def test_not_amp(self) -> None:
+        """What is no AMP makes GoneError in both clients, not a traceback."""
+        for octets in (b"", b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\0\6_error\0"):
+            self.answer(octets)
+            await self.assertFailure(deferToThread(lambda: Control("c.sock", seconds=5)), GoneError)
+            await self.serving
+        self.answer(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        await self.assertFailure(connect(reactor, "c.sock"), GoneError)  # type: ignore[arg-type]
+        await self.serving
+
+    async def test_farewell(self) -> None:
+        """A daemon that hangs up with a reason is quoted by both clients."""
+        for _ in range(2):
+            self.answer(goodbye(Closing.TOO_MANY))
+            problem = await self.assertFailure(deferToThread(lambda: Control("c.sock", seconds=5)), GoneError)
+            self.assertIn("Too many", str(problem))
+            await self.serving
+        self.answer(goodbye(Closing.TOO_MANY))
+        problem = await self.assertFailure(connect(reactor, "c.sock"), GoneError)  # type: ignore[arg-type]
+        self.assertIn("Too many", str(problem))
+        await self.serving
+
+    async def test_silent(self) -> None:
+        """A daemon that does not answer is given up on in time."""
+        problem = await self.assertFailure(deferToThread(lambda: Control("c.sock", seconds=0.1)), GoneError)
+        self.assertIn("does not answer", str(problem))
+
+    async def test_error_of_a_newer_daemon(self) -> None:
+        """An error code that this release does not know still arrives with its sentence."""
+        self.answer(
+            encode_box({b"_error": b"1", b"_error_code": b"STRANGE", b"_error_description": b"Something is strange."})
+        )
+        problem = await self.assertFailure(deferToThread(lambda: Control("c.sock", seconds=5)), ControlError)
+        self.assertEqual((problem.code, str(problem)), ("STRANGE", "Something is strange."))
+        await self.serving
+
+
+class ExampleTests(SocketCase):
+    """The examples of the documentation, run."""
+
+    def run_example(self, name: str, *arguments: str) -> Deferred[str]:
+        """What an example prints."""
+        top = os.path.dirname(os.path.dirname(pdlease.__file__))
+        return deferToThread(
+            lambda: (
+                subprocess.run(
+                    [sys.executable, os.path.join(top, "docs", "examples", name), *arguments],
+                    check=True,
+                    capture_output=True,
+                    text=True,
+                    env={**os.environ, "PYTHONPATH": top},
+                ).stdout
+            )
+        )
+
+    async def test_script(self) -> None:
+        """The script without Twisted prints the prefixes."""
+        self.assertEqual(await self.run_example("prefixes.py", os.path.abspath("c.sock")), "wan 2001:db8::/56\n")
+
+    async def test_twisted(self) -> None:
+        """The Twisted program waits and prints the addresses."""
+        running = self.run_example("first_prefix.py", os.path.abspath("c.sock"), "wan")
+
+        def ready() -> None:
+            if self.daemon.waits:
+                self.daemon.waits.pop().callback(self.daemon.status("wan"))
+            else:
+                reactor.callLater(0.02, ready)  # type: ignore[attr-defined]
+
+        ready()
+        self.assertEqual(await running, "lan0 2001:db8::1\n")
