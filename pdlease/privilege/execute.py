@@ -99,7 +99,7 @@ class Executor:
         self._enabled: set[int] = set()
         self._objects = {"address": -1, "route": -1}
         self._seconds = seconds
-        self._routes: frozenset[RouteKey] = frozenset()
+        self._routes: set[RouteKey] = set()
         self._routes_at = -inf
 
     @classmethod
@@ -242,28 +242,39 @@ class Executor:
 
     def _put_any_route(self, operation: PutRoute | PutUnreachable, kind: int) -> None:
         self._check_count(operation, "route")
+        key = _route_key(operation, kind)
         if not self._request(operation, must_be_new=True):
             self._objects["route"] += 1
+            # Only into a list in use: what expires is not told, so that a list is never kept for long.
+            if self._are_routes_fresh():
+                self._routes.add(key)
             return
         # A replacement goes by destination, table and metric: whose route stands there must be asked first.
-        prefix = operation.prefix
-        key = (operation.table, operation.metric, kind, prefix.prefixlen, prefix.network_address.packed)
-        if key in self._our_routes():
-            self._request(operation)
-            return
-        raise Refused(str(operation), Refusal(field="prefix", problem="a route that is not ours stands there"))
+        if key not in self._our_routes():
+            raise Refused(str(operation), Refusal(field="prefix", problem="a route that is not ours stands there"))
+        self._request(operation)
 
-    def _our_routes(self) -> frozenset[RouteKey]:
+    def _our_routes(self) -> set[RouteKey]:
         """The routes with our mark; those of a moment ago will do, so that many refreshes at once ask once."""
-        now = self._seconds()
-        if not self._routes_at <= now < self._routes_at + MOMENT:
-            self._routes_at, self._routes = now, self._requests.routes(self.policy.route_protocol)
+        if not self._are_routes_fresh():
+            self._routes_at = self._seconds()
+            self._routes = set(self._requests.routes(self.policy.route_protocol))
         return self._routes
 
-    def _remove_route(self, operation: RemoveRoute | RemoveUnreachable) -> None:
+    def _are_routes_fresh(self) -> bool:
+        return self._routes_at <= self._seconds() < self._routes_at + MOMENT
+
+    def _remove_on_link(self, operation: RemoveRoute) -> None:
+        self._remove_any_route(operation, _RTN_UNICAST)
+
+    def _remove_unreachable(self, operation: RemoveUnreachable) -> None:
+        self._remove_any_route(operation, RTN_UNREACHABLE)
+
+    def _remove_any_route(self, operation: RemoveRoute | RemoveUnreachable, kind: int) -> None:
         # The request names our protocol number: the kernel passes over every route that has another.
         if not self._request(operation):
             self._objects["route"] -= 1
+        self._routes.discard(_route_key(operation, kind))
 
     def _check_count(self, operation: Operation, kind: str) -> None:
         """Refuse what would be one too many; counted anew only where the count says so, since objects expire."""
@@ -318,13 +329,18 @@ class Executor:
         return self.policy.former | self.policy.downstreams.keys()
 
 
+def _route_key(operation: PutRoute | PutUnreachable | RemoveRoute | RemoveUnreachable, kind: int) -> RouteKey:
+    prefix = operation.prefix
+    return (operation.table, operation.metric, kind, prefix.prefixlen, prefix.network_address.packed)
+
+
 _WAYS: Mapping[type, Callable[..., None]] = {
     PutAddress: Executor._put_address,
     RemoveAddress: Executor._remove_address,
     PutRoute: Executor._put_route,
-    RemoveRoute: Executor._remove_route,
+    RemoveRoute: Executor._remove_on_link,
     PutUnreachable: Executor._put_unreachable,
-    RemoveUnreachable: Executor._remove_route,
+    RemoveUnreachable: Executor._remove_unreachable,
     EnableIPv6: Executor._enable_ipv6,
     DisableIPv6: Executor._disable_ipv6,
 }

@@ -289,6 +289,18 @@ class RouteTests(ExecutorCase):
             self.executor.perform(put)
         self.assertEqual(self.kernel.asked, ["list routes"] + ["replace route"] * 20)
 
+    def test_refresh_in_the_same_moment(self) -> None:
+        """
+        A route that was added a moment ago is ours, and one that was removed a moment ago is not any more.
+        """
+        self.executor.perform(PUT_ROUTE)
+        self.executor.perform(PUT_ROUTE)
+        self.executor.perform(PUT_UNREACHABLE)
+        self.executor.perform(PUT_UNREACHABLE)
+        self.executor.perform(REMOVE_ROUTE)
+        self.kernel.marks[254, PUT_ROUTE.metric, 1, 64, PUT_ROUTE.prefix.network_address.packed] = 4
+        self.refused(PUT_ROUTE)
+
     def test_link_of_another_name(self) -> None:
         """
         The name of the index counts.
