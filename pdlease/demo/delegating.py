@@ -149,10 +149,9 @@ class DelegatingServer:
         self._expire(now)
         client = message.client_id
         asked = _requested(message)
-        if message.message_type == MessageType.INFORMATION_REQUEST:
+        if client is None or message.message_type == MessageType.INFORMATION_REQUEST:
+            # Only an Information-request may come without a client identifier.
             return self._message(MessageType.REPLY, message, self._settings(asked, information=True))
-        if client is None:
-            return None
         if message.message_type == MessageType.SOLICIT:
             rapid = self.terms.rapid_commit and message.rapid_commit
             options: list[Option] = [self._assign(client, ia, now, rapid, asked) for ia in message.ia_pds]

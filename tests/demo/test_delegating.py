@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from pdlease.demo.delegating import OFFER_SECONDS, SERVER, DelegatingServer, Terms, first_free
+from pdlease.demo.delegating import MOST_BINDINGS, OFFER_SECONDS, SERVER, DelegatingServer, Held, Terms, first_free
 from pdlease.wire.chain import OpaqueOption, Option
 from pdlease.wire.codes import INFINITY, MessageType, StatusCode
 from pdlease.wire.duid import DUID
@@ -271,6 +271,33 @@ class ExtendTests(ServerCase):
         self.server.withdraw()
         reply = self.ask(MessageType.RENEW, ia(1, "2001:db8::/56"), to=SERVER)
         self.assertEqual(self.said(reply), [(1, "2001:db8:0:100::/56", 3600, 7200), (1, "2001:db8::/56", 0, 0)])
+
+    def test_strangers_when_full(self) -> None:
+        """
+        A server that holds as many bindings as it can gives no more, and takes no more memory.
+        """
+        self.server.bindings.update({(OTHER, number): Held(prefixes={POOL: 1e9}) for number in range(MOST_BINDINGS)})
+        self.assertEqual(self.statuses(self.ask(MessageType.SOLICIT, ia())), {1: StatusCode.NO_PREFIX_AVAIL})
+        self.assertEqual(len(self.server.bindings), MOST_BINDINGS)
+
+    def test_prefixes_that_were_taken_away_end(self) -> None:
+        """
+        An old prefix is said until its lifetime ends, and then no more.
+        """
+        self.bound()
+        self.server.renumber([IPv6Network("2001:db8:2::/48")], "deprecate")
+        self.now += 5000.0
+        self.assertEqual(len(self.said(self.ask(MessageType.RENEW, ia(1, "2001:db8::/56"), to=SERVER))), 2)
+        self.now += 2200.0
+        reply = self.ask(MessageType.RENEW, ia(1, "2001:db8:2::/56"), to=SERVER)
+        self.assertEqual(self.said(reply), [(1, "2001:db8:2::/56", 3600, 7200)])
+
+    def test_pool_that_is_too_small(self) -> None:
+        """
+        A length that is shorter than the pool's cannot be given.
+        """
+        self.server.terms = evolve(self.server.terms, pools=(IPv6Network("2001:db8::/60"),))
+        self.assertEqual(self.statuses(self.ask(MessageType.SOLICIT, ia())), {1: StatusCode.NO_PREFIX_AVAIL})
 
     def test_infinite(self) -> None:
         """

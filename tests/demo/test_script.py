@@ -194,6 +194,14 @@ class ScriptedServerTests(SynchronousTestCase):
             self.assertEqual((message.status.status if message.status else None, message.ia_pds), (code, ()))
             self.assertEqual(len(decode(self.answers(REQUEST)[0]).ia_pds), 1)
 
+    def test_status_of_an_advertise(self) -> None:
+        """
+        An Advertise with UnspecFail keeps its associations: the client is to judge by them (R-18.2.9-09).
+        """
+        self.tell("status unspec 1")
+        message = decode(self.answers()[0])
+        self.assertEqual((message.status.status if message.status else None, len(message.ia_pds)), (1, 1))
+
     def test_terms(self) -> None:
         """
         Lifetimes, preference and the rest of the terms are changed by a line each.
@@ -292,5 +300,6 @@ class ScriptedServerTests(SynchronousTestCase):
         """
         No datagram raises, whatever the server was told.
         """
+        self.assertEqual(self.scripted.answer(b"", self.now), ())
         self.tell("well" if kind == "well" else f"spoil {kind} 1")
         self.scripted.answer(data, self.now)

@@ -323,6 +323,9 @@ class IdentityLostTests(FolderCase):
         self.path("identity.json").unlink()
         self.path("identity.json").mkdir()
         self.assertIn("no plain file", self.lost())
+        self.path("identity.json").rmdir()
+        self.path("identity.json").symlink_to("identity.json")
+        self.assertIn("cannot read it", self.lost())
 
     def test_unreadable_identity_is_not_written_over(self) -> None:
         """

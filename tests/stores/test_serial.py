@@ -268,6 +268,14 @@ class DocumentTests(SynchronousTestCase):
         ):
             self.assertRaises(serial.Damaged, serial.load_uplink, self.uplink(**{key: value}), NOW)
 
+    def test_no_duid(self) -> None:
+        """
+        An identity whose DUID is none, or no hexadecimal digits, is damaged.
+        """
+        for duid in ("00", "0004zz"):
+            text = json.dumps({"duid": duid, "iaids": []}).encode()
+            self.assertRaises(serial.Damaged, serial.load_identity, serial._head("identity", 1, text) + text)
+
     def test_hostile_json(self) -> None:
         """
         JSON of endless depth, of infinities, or of no object at all is damaged and nothing worse (CVE class of D51).
