@@ -28,7 +28,7 @@ from pdlease.interfaces import IPrivilege
 from pdlease.kernel import ADDRESS_PROTOCOL, KernelTable, ObjectKey
 from pdlease.ledger import Ledger
 from pdlease.logs import Logger
-from pdlease.operations import Operation, PrivilegeError
+from pdlease.operations import DisableIPv6, EnableIPv6, Operation, PrivilegeError
 from pdlease.patience import Patience, Problem
 from pdlease.placement import Placed, place
 from pdlease.standing import ObjectState, standing
@@ -316,6 +316,8 @@ class Applier:
             )
             if act.wanted is None:
                 self._ledger.forget((act.key,))
+            if isinstance(act.operations[-1], (EnableIPv6, DisableIPv6)):
+                self._table.ask_link(act.operations[-1].index)
         else:
             index = getattr(act.operations[-1], "index", None)
             link = self._table.links.get(index) if index is not None else None

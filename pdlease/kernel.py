@@ -178,3 +178,8 @@ class KernelTable(Protocol):
 
     def link_named(self, name: str) -> Link | None:
         """Find the link that is called C{name} now; C{None} if there is none."""
+
+    def ask_link(self, index: int) -> None:
+        """
+        Have the kernel asked for a link anew: of a link that is down it does not tell that IPv6 was switched on or off.
+        """

@@ -185,7 +185,14 @@ class MemoryKernel:
         link = evolve(self._named(name), ipv6_disabled=not enabled)
         if not enabled:
             self._drop_all(link.index)
-        self._set_link(link)
+        if link.is_up:
+            self._set_link(link)
+        else:  # the kernel says nothing (seen with Linux 6.18)
+            self.true.links[link.index] = link
+
+    def ask_link(self, index: int) -> None:
+        if index in self.true.links:
+            self._set_link(self.true.links[index])
 
     def flush(self, name: str) -> None:
         """C{ip -6 addr flush}: every address of a link goes; routes that no address made stay."""
