@@ -264,9 +264,12 @@ class Daemon(Service):
         import_the_rest()
         try:
             # with the provider `inprocess` it is this process that reads the configuration again
-            self.sandbox = str(enter(settings, readable=(os.path.dirname(self.path),)))
+            report = enter(settings, readable=(os.path.dirname(self.path),))
         except SandboxError as problem:
             raise CannotStart(str(problem)) from None
+        self.sandbox = str(report)
+        for remark in report.remarks:
+            self.log.warn("the daemon: {remark}", remark=remark)
 
     def _serve(self, desk: Desk) -> None:
         """Answer operators, and SIGHUP."""
