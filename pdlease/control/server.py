@@ -71,7 +71,7 @@ def listen_socket(path: str, group: str) -> socket.socket:
     Make the control socket and listen; nothing is accepted yet.
 
     A socket file that nobody listens on is removed; one that somebody does is left alone.  The folder is made (0755) if
-    it is missing.  The file never has wider permission than it ends with: 0660 for the group, or 0600 without one.
+    it is missing.  The file is 0660 and of the group, or 0600 without one.
 
     @param path: where.
     @param group: name or number of the group that may control the daemon; empty for root alone.
@@ -85,14 +85,15 @@ def listen_socket(path: str, group: str) -> socket.socket:
         os.makedirs(folder, mode=0o755, exist_ok=True)
         with _locked(folder):
             _remove_stale(path)
-            before = os.umask(0o177)
+            # The folder may belong to the daemon's own user, who must not make us change some other file: so the mode
+            # comes with the file, the group never through a link, and nobody gets in before the last line.
+            before = os.umask(0o177 if gid is None else 0o117)
             try:
                 listening.bind(path)
             finally:
                 os.umask(before)
             if gid is not None:
-                os.chown(path, -1, gid)
-                os.chmod(path, 0o660)
+                os.chown(path, -1, gid, follow_symlinks=False)
             listening.listen(BACKLOG)
         listening.setblocking(False)
     except BaseException as problem:
