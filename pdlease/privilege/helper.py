@@ -110,6 +110,8 @@ class HelperPrivilege:
     @ivar report: how the helper says that it is confined; empty before L{start} has fired.
     """
 
+    log = Logger()
+
     def __init__(self, context: PrivilegeContext) -> None:
         self.report: tuple[str, ...] = ()
         self._context = context
@@ -192,6 +194,9 @@ class HelperPrivilege:
                 problem = f"it is of version {answer['version']}, the daemon of {pdlease.__version__}"
                 raise PrivilegeError("start the helper", 0, problem)
             self.report = tuple(answer["report"].splitlines())
+            self.log.info("the helper runs as {what}", what=self.report[0])
+            for remark in self.report[1:]:
+                self.log.warn("the helper: {remark}", remark=remark)
             return self._all_pages(answer)
 
         return answered.addCallback(heard)
