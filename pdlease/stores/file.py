@@ -16,8 +16,6 @@ import os
 from contextlib import suppress
 from stat import S_ISREG
 
-from attrs import define
-from attrs import field as attribute
 from twisted.internet.defer import Deferred, execute
 from zope.interface import implementer
 
@@ -83,22 +81,23 @@ class FileSystem:
 
 
 @implementer(ILeaseStore)
-@define(eq=False)
 class FileStore:
     """
     Identity and leases in a folder.
 
     A plain renewal is not written more than once in five minutes (L{serial.worth_writing}).
-
-    @ivar folder: absolute path of the state folder.
-    @ivar times: the clocks.
-    @ivar system: the system calls.
     """
 
-    folder: str
-    times: ITimeSource
-    system: FileSystem = attribute(factory=FileSystem)
-    _written: dict[str, tuple[UplinkRecord, float]] = attribute(factory=dict, init=False)
+    def __init__(self, folder: str, times: ITimeSource, system: FileSystem | None = None) -> None:
+        """
+        @param folder: absolute path of the state folder.
+        @param times: the clocks.
+        @param system: the system calls; the real ones if not given.
+        """
+        self.folder = folder
+        self.times = times
+        self.system = system or FileSystem()
+        self._written: dict[str, tuple[UplinkRecord, float]] = {}
 
     def load(self) -> Deferred[Stored]:
         return execute(self._load)
