@@ -311,10 +311,11 @@ class KernelTests(ApplierTestCase):
     def test_ipv6_disabled_while_down(self) -> None:
         """IPv6 is switched on once for a link that is down, though the kernel gives no notice of it."""
         self.kernel.add_link("lan1", is_up=False, ipv6_disabled=True)
-        self.put(wants("lan1"))
+        self.applier.want("wan", wants("lan1"))
         self.pass_time(60)
         switched = [operation for operation in self.privilege.take() if isinstance(operation, EnableIPv6)]
         self.assertEqual(switched, [EnableIPv6(link="lan1", index=3)])
+        self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_ipv6_disabled_later(self) -> None:
         """IPv6 switched off by somebody is switched on again, and what went with it is put back."""
