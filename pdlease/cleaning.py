@@ -44,7 +44,7 @@ def cleanup(path: str) -> tuple[str, ...]:
         raise CannotStart(f"there is no state folder {config.daemon.state}, so nothing is known to be ours")
     instance = Instance()
     instance.hold_state(config.daemon.state)
-    reactor = EPollReactor()  # type: ignore[no-untyped-call]
+    reactor = EPollReactor()
     outcome: list[Any] = []
 
     def over(result: Any) -> None:
@@ -79,7 +79,7 @@ async def _remove(reactor: Any, config: Config, path: str) -> tuple[str, ...]:
     await watch.start()
     ledger = Ledger(os.path.join(config.daemon.state, "ledger"), boot=times.boot_id())
     ours = [sentence(entry) for entry in ledger.entries.values()]
-    applier = Applier(clock, privilege, ledger, watch, lambda: None)
+    applier = Applier(clock, privilege, ledger, watch, lambda: None, protocol=protocol)
     left = await applier.cleanup()
     applier.stop()
     watch.stop()

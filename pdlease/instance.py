@@ -1,8 +1,8 @@
 """
 That no two instances of pdlease work on the same things: a lock on the state folder, and a name for each uplink.
 
-What they would do to each other is R-D-01: one DUID and the same IAIDs, asked for twice.  That kernel objects of another
-instance are never touched is a matter of marks and ledger (L{pdlease.ledger}), not of these locks.
+What they would do to each other is R-D-01: one DUID and the same IAIDs, asked for twice.  That kernel objects of
+another instance are never touched is a matter of marks and ledger (L{pdlease.ledger}), not of these locks.
 """
 
 from __future__ import annotations

@@ -157,7 +157,8 @@ class ILeaseStore(Interface):
     """
     Where identity and leases outlive the process.
 
-    Calls do not overlap for the same uplink: the caller waits for one to finish.  A write that failed may be tried again.
+    Calls do not overlap for the same uplink: the caller waits for one to finish.  A write that failed may be tried
+    again.
     """
 
     def load() -> Deferred[Stored]:

@@ -42,7 +42,7 @@ class Logger(TwistedLogger):
 
     def emit(self, level: NamedConstant, format: str | None = None, **kwargs: object) -> None:
         """See L{TwistedLogger.emit}; details below the threshold cost no more than this question."""
-        if level is LogLevel.debug and _chosen != "debug":
-            if _chosen == "brief" or not self.namespace.startswith(MESSAGES):
-                return
+        wanted = _chosen == "debug" or (_chosen == "verbose" and self.namespace.startswith(MESSAGES))
+        if level is LogLevel.debug and not wanted:
+            return
         super().emit(level, format, **kwargs)

@@ -150,8 +150,8 @@ class PrivilegeError(Exception):
 
     @ivar operation: what was to be done, in words.
     @ivar errno: the kernel's error number; 0 when the policy refused.
-    @ivar reason: the kernel's own words (extended acknowledgement) where it had some, else those of the error number, or
-        the policy's reason.
+    @ivar reason: the kernel's own words (extended acknowledgement) where it had some, else those of the error number,
+        or the policy's reason.
     """
 
     def __init__(self, operation: str, errno: int, reason: str) -> None:

@@ -1,8 +1,8 @@
 """
 The documents that the daemon shows of itself: status, and why it is so.
 
-Their shapes are the design's public surface; the plan document is L{pdlease.config.plan}.  How they are drawn for people
-is L{pdlease.control.render}.
+Their shapes are the design's public surface; the plan document is L{pdlease.config.plan}.  How they are drawn for
+people is L{pdlease.control.render}.
 """
 
 from __future__ import annotations

@@ -24,7 +24,9 @@ def tally(summary: str) -> tuple[int, int, int]:
 def main(command: list[str]) -> int:
     """Run the command, pass its output on, print the closing line, and return its exit status."""
     summary = ""
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace") as trial:
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+    ) as trial:
         assert trial.stdout is not None
         for line in trial.stdout:
             sys.stdout.write(line)

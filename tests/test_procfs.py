@@ -11,10 +11,11 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from pdlease.procfs import port_holder, socket_inodes
 
-TABLE = """\
-  sl  local_address                         remote_address                        st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode ref pointer drops
-  12: 00000000000000000000000000000000:0222 00000000000000000000000000000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 4711 2 0000000000000000 0
-  13: 00000000000000000000000000000000:0223 00000000000000000000000000000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 4712 2 0000000000000000 0
+REST = "07 00000000:00000000 00:00000000 00000000     0        0"
+TABLE = f"""\
+  sl  local_address remote_address st tx_queue:rx_queue tr:tm->when retrnsmt uid timeout inode ref pointer drops
+  12: {32 * "0"}:0222 {32 * "0"}:0000 {REST} 4711 2 0000000000000000 0
+  13: {32 * "0"}:0223 {32 * "0"}:0000 {REST} 4712 2 0000000000000000 0
 """
 
 

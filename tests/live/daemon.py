@@ -102,8 +102,7 @@ class Daemon:
         done = subprocess.run(
             self.ctl_words(*words),
             cwd=TOP,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            capture_output=True,
             text=True,
             timeout=seconds,
             check=False,

@@ -35,7 +35,7 @@ _EVERYTHING = 0x0003
 
 def ip(*words: str, check: bool = True) -> str:
     """Run C{ip} with these words and return what it printed."""
-    done = subprocess.run(["ip", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
+    done = subprocess.run(["ip", *words], capture_output=True, text=True, check=False)
     if check and done.returncode:
         raise RuntimeError(f"ip {' '.join(words)}: {done.stderr.strip()}")
     return done.stdout

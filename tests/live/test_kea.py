@@ -219,7 +219,7 @@ class TwoUplinksTests(WithKea):
     uplinks = 2
 
     def test_two_uplinks(self) -> None:
-        """Each uplink has a prefix and a session of its own, with the same DUID and distinct IAIDs (R-18-00, R-12-01)."""
+        """Each uplink has a prefix and a session of its own, same DUID, distinct IAIDs (R-18-00, R-12-01)."""
         self.start(uplinks={"wan0": ['["lan0"]'], "wan1": ['["lan1"]']})
         second = self.daemon.bound("wan1")
         first = self.daemon.status("wan0")

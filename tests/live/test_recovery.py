@@ -31,7 +31,9 @@ class CrashTests(WithKea):
         since = self.now()
         self.daemon.start()
         self.first(self.heard, MessageType.REBIND, since, 3)
-        self.assertEqual([kind for kind in self.heard.types(since) if kind != MessageType.REPLY][0], MessageType.REBIND)
+        self.assertEqual(
+            next(kind for kind in self.heard.types(since) if kind != MessageType.REPLY), MessageType.REBIND
+        )
         self.assertEqual(self.daemon.bound()["prefixes"][0]["prefix"], prefix)
         self.assertEqual((self.on_lan(self.network), self.on_lan(self.network, "lan1")), before)
         monitor.stop()
