@@ -1,26 +1,18 @@
-"""Tests of pdleasectl: every command, every exit code, every JSON answer against its schema."""
+"""Tests of pdleasectl as far as it needs no daemon."""
 
 from __future__ import annotations
 
 import io
-import json
 import os
 import sys
 import types
-from importlib.resources import files
 from typing import Any
 
-from jsonschema import validate
-from twisted.internet import reactor  # noqa: TID251 - real sockets need the real one
-from twisted.internet.defer import Deferred
-from twisted.internet.threads import deferToThread
-from twisted.trial.unittest import SynchronousTestCase, TestCase
+from twisted.trial.unittest import SynchronousTestCase
 
 import pdlease
 from pdlease.control.cli import main, parser
-from pdlease.control.peers import Roles
-from pdlease.control.server import ControlService, listen_socket
-from tests.control.daemons import FakeDaemon
+from tests.control.running import run
 
 GOOD = """
 [uplinks.wan]
@@ -29,45 +21,13 @@ link = "eth0"
 downstreams = ["lan0", "lan1/60"]
 """
 
+
 BAD = """
 [uplinks.wan]
 lnk = "eth0"
 [[uplinks.wan.delegations]]
 downstreams = ["lan0/300"]
 """
-
-
-def schema(name: str) -> Any:
-    """One of the schemas that are shipped."""
-    return json.loads((files("pdlease.control") / "schemas" / f"{name}.json").read_text())
-
-
-class Outcome:
-    """What a run of pdleasectl came to."""
-
-    def __init__(self, code: int, out: str, err: str) -> None:
-        self.code = code
-        self.out = out
-        self.err = err
-
-    def json(self, name: str) -> Any:
-        """The answer, which must be one JSON document of this schema."""
-        document = json.loads(self.out)
-        validate(document, schema(name))
-        return document
-
-    def error(self) -> dict[str, Any]:
-        """The error, which must be all that was printed."""
-        assert self.err == "", self.err
-        error: dict[str, Any] = self.json("error")["error"]
-        return error
-
-
-def run(*arguments: str) -> Outcome:
-    """Run pdleasectl."""
-    out, err = io.StringIO(), io.StringIO()
-    code = main(arguments, out, err, {})
-    return Outcome(code, out.getvalue(), err.getvalue())
 
 
 class OfflineTests(SynchronousTestCase):
@@ -270,181 +230,3 @@ class StreetTests(SynchronousTestCase):
         self.module("pdlease.demo.demonstration", main=demonstration)
         self.assertEqual(run("demo", "--slow", "x").code, 7)
         self.assertEqual(asked, [["--slow", "x"]])
-
-
-class DaemonCase(TestCase):
-    """pdleasectl in a thread, a daemon that only answers on a real socket."""
-
-    def setUp(self) -> None:
-        folder = self.mktemp()
-        os.mkdir(folder)
-        before = os.getcwd()
-        os.chdir(folder)
-        self.addCleanup(os.chdir, before)
-        self.daemon = FakeDaemon()
-        self.serve(Roles(admin_uids=frozenset({os.geteuid()})))
-
-    def serve(self, roles: Roles) -> None:
-        """Start a service."""
-        self.service = ControlService(
-            reactor=reactor,  # type: ignore[arg-type]
-            clock=reactor,  # type: ignore[arg-type]
-            daemon=self.daemon,
-            listening=listen_socket("c.sock", ""),
-            path="c.sock",
-            roles=roles,
-        )
-        self.service.startService()
-        self.addCleanup(lambda: self.service.running and self.service.stopService())
-
-    def ctl(self, *arguments: str) -> Deferred[Outcome]:
-        """Run pdleasectl against the daemon."""
-        return deferToThread(run, "--control", "c.sock", *arguments)
-
-
-class CommandTests(DaemonCase):
-    async def test_json(self) -> None:
-        """Every command that asks the daemon answers --json by its schema, with exit code 0."""
-        self.daemon.happen(1)
-        for arguments, name in (
-            (["status"], "status"),
-            (["status", "wan"], "status"),
-            (["plan"], "plan"),
-            (["why"], "why"),
-            (["renew"], "outcomes"),
-            (["rebind", "wan"], "outcomes"),
-            (["release", "wan", "--force"], "outcomes"),
-            (["reload"], "reload"),
-            (["reload", "--dry-run"], "reload"),
-            (["history"], "history"),
-            (["history", "1"], "history"),
-            (["log", "debug"], "log"),
-            (["identity"], "identity"),
-            (["guests"], "guests"),
-            (["doctor"], "doctor"),
-        ):
-            outcome = await self.ctl(*arguments, "--json")
-            self.assertEqual(outcome.code, 0, arguments)
-            outcome.json(name)
-        self.assertEqual(
-            self.daemon.calls,
-            [
-                ("renew", None),
-                ("rebind", "wan"),
-                ("release", "wan", True),
-                ("reload", False),
-                ("reload", True),
-                ("set_log_level", "debug"),
-            ],
-        )
-
-    async def test_text(self) -> None:
-        """Every command says something to people, without colours where it is no terminal."""
-        self.daemon.happen(1)
-        for arguments, words in (
-            (["status"], "wan on eth0: bound"),
-            (["status", "--tree"], "lan0, router 2001:db8::1"),
-            (["plan"], "lan0, router 2001:db8::1"),
-            (["why"], "wan is bound."),
-            (["renew"], "wan: Renew was sent."),
-            (["rebind"], "wan: Rebind was sent."),
-            (["release", "wan", "--force"], "wan: The prefixes were given back."),
-            (["reload"], "add 2001:db8::1/64 to lan0"),
-            (["history"], "1  wan  moved"),
-            (["identity"], "IAID  1  wan, delegation lan0"),
-            (["guests"], "No guests are configured."),
-        ):
-            outcome = await self.ctl(*arguments)
-            self.assertEqual((outcome.code, outcome.err), (0, ""))
-            self.assertIn(words, outcome.out)
-            self.assertNotIn("\x1b", outcome.out)
-
-    async def test_wait(self) -> None:
-        """Wait ends with 0 when the uplink is ready."""
-        waiting = self.ctl("wait", "wan", "--json")
-
-        def ready() -> None:
-            if self.daemon.waits:
-                self.daemon.waits.pop().callback(self.daemon.status("wan"))
-            else:
-                reactor.callLater(0.01, ready)  # type: ignore[attr-defined]
-
-        ready()
-        outcome = await waiting
-        self.assertEqual(outcome.code, 0)
-        outcome.json("status")
-
-    async def test_wait_too_long(self) -> None:
-        """Wait --timeout is exit code 1 when the time is over (D55)."""
-        outcome = await self.ctl("wait", "wan", "--timeout", "0.05", "--json")
-        self.assertEqual((outcome.code, outcome.error()["code"]), (1, "timed_out"))
-        self.assertEqual((await self.ctl("wait", "wan", "--timeout", "-1")).code, 2)
-
-    async def test_unknown_uplink(self) -> None:
-        """An unknown uplink is exit code 2 on every command that takes one (D55)."""
-        for command in ("status", "why", "wait", "renew", "rebind", "release"):
-            outcome = await self.ctl(command, "lan", "--json")
-            self.assertEqual((outcome.code, outcome.error()["code"]), (2, "unknown_uplink"))
-
-    async def test_refused(self) -> None:
-        """What the daemon refuses is exit code 1 with its sentence."""
-        outcome = await self.ctl("release", "wan")
-        self.assertEqual((outcome.code, outcome.out), (1, ""))
-        self.assertIn("web1", outcome.err)
-
-    async def test_not_allowed(self) -> None:
-        """A viewer sees, and is refused what changes something: exit code 1."""
-        await self.service.stopService()
-        self.serve(Roles(admin_uids=frozenset(), viewer_gids=frozenset({os.getegid()})))
-        self.assertEqual((await self.ctl("status")).code, 0)
-        outcome = await self.ctl("renew", "--json")
-        self.assertEqual((outcome.code, outcome.error()["code"]), (1, "not_allowed"))
-
-    async def test_watch(self) -> None:
-        """Watch shows a line an event, and is exit code 3 with the reason when the daemon goes."""
-        self.daemon.happen(1)
-        for flags, check in (([], self.is_text), (["--json"], self.is_json)):
-            watching = self.ctl("watch", "--since", "0", *flags)
-
-            def stop_once_watched() -> None:
-                if self.service._connections:
-                    reactor.callLater(0.05, self.service.stopService)  # type: ignore[attr-defined]
-                else:
-                    reactor.callLater(0.01, stop_once_watched)  # type: ignore[attr-defined]
-
-            stop_once_watched()
-            outcome = await watching
-            self.assertEqual(outcome.code, 3)
-            check(outcome)
-            self.serve(Roles(admin_uids=frozenset({os.geteuid()})))
-            self.daemon.happen(1)
-
-    def is_text(self, outcome: Outcome) -> None:
-        """One event as text."""
-        self.assertRegex(outcome.out, r"^[0-9:]{8}  1  wan  moved\n$")
-        self.assertIn("stopping", outcome.err)
-
-    def is_json(self, outcome: Outcome) -> None:
-        """One event and the error, a line each."""
-        first, last = outcome.out.splitlines()
-        validate(json.loads(first), schema("event"))
-        validate(json.loads(last), schema("error"))
-
-    async def test_hook(self) -> None:
-        """With --exec a program is called, first with the whole state; one that cannot be run is exit code 1."""
-        outcome = await self.ctl("watch", "--exec", "/nonexistent/hook", "--json")
-        self.assertEqual((outcome.code, outcome.error()["code"]), (1, "failed"))
-
-    async def test_gone(self) -> None:
-        """A daemon that stops while it is waited for is exit code 3."""
-        waiting = self.ctl("wait", "wan", "--json")
-
-        def stop() -> None:
-            if self.daemon.waits:
-                self.service.stopService()
-            else:
-                reactor.callLater(0.01, stop)  # type: ignore[attr-defined]
-
-        stop()
-        outcome = await waiting
-        self.assertEqual((outcome.code, outcome.error()["code"]), (3, "gone"))
