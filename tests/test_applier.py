@@ -19,6 +19,7 @@ from pdlease.applier import DUPLICATE_WAIT, GATHER, Applier
 from pdlease.interfaces import IPrivilege
 from pdlease.kernel import ADDRESS_DEPRECATED, UNREACHABLE
 from pdlease.ledger import Ledger
+from pdlease.logs import level, set_level
 from pdlease.operations import (
     DisableIPv6,
     EnableIPv6,
@@ -793,6 +794,8 @@ class LogTests(ApplierTestCase):
             observer := lambda event: events.append((event["log_level"].name, str(event["operation"])))
         )
         self.addCleanup(globalLogPublisher.removeObserver, observer)
+        self.addCleanup(set_level, level())
+        set_level("debug")
         self.put([address()])
         self.applier.want("wan", [address(valid=3000.0)])
         self.applier.want("wan", [])
