@@ -161,8 +161,10 @@ class HelperPrivilege:
             return succeed(None)
         stopped: Deferred[None] = Deferred()
         self._stopped.append(stopped)
-        if self._link is not None and self._link.transport is not None:
-            self._link.transport.loseConnection()
+        # nothing more is asked: what were written now would keep the connection from being closed
+        link, self._link = self._link, None
+        if link is not None and link.transport is not None:
+            link.transport.loseConnection()
         return stopped
 
     def _spawn(self) -> None:

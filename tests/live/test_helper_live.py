@@ -101,7 +101,10 @@ class HelperTests(NamespaceCase):
         """
         provider = await self.started()
         pid = self.pid()
-        await provider.stop()
+        stopped = provider.stop()
+        error = await refused(provider, self.address())
+        self.assertEqual(error.reason, "the helper is not running")
+        await stopped
         self.assertRaises(ProcessLookupError, os.kill, pid, 0)
         self.assertEqual(self.ends, [])
 
