@@ -92,6 +92,11 @@ class Lease:
         """The binding of one identity association, or C{None}."""
         return next((binding for binding in self.bindings if binding.iaid == iaid), None)
 
+    def holds(self, iaid: int) -> bool:
+        """Whether one identity association holds a prefix."""
+        binding = self.binding(iaid)
+        return binding is not None and bool(binding.prefixes)
+
     def without_expired(self, now: float) -> Lease:
         """The same lease less the prefixes whose valid lifetime is over (R-15-08)."""
         if all(prefix.valid_until > now for prefix in self.prefixes):

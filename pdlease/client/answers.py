@@ -64,14 +64,13 @@ def _blemishes(turn: Turn, message: Message, source: str) -> None:
     Count a message that may be looked at, and what is wrong with it although it is good enough (R-16-20, R-16-23).
     """
     turn.become(counters=turn.session.counters.one_received(MessageType(message.message_type)))
-    for option in message.malformed:
-        turn.discard(DiscardReason.MALFORMED_OPTION, source, str(option.problem))
+    wish = turn.session.settings.wish
+    parts = [(DiscardReason.MALFORMED_OPTION, str(option.problem)) for option in message.malformed]
     if message.surplus:
-        turn.discard(DiscardReason.SURPLUS, source, f"{message.surplus} octets")
-    for ia in message.ia_pds:
-        if turn.session.settings.wish(ia.iaid) is None:
-            words = status_words(ia.status)
-            turn.discard(DiscardReason.IA_NOT_OURS, source, f"IA_PD {ia.iaid} {words}".rstrip())
+        parts.append((DiscardReason.SURPLUS, f"{message.surplus} octets"))
+    foreign = (ia for ia in message.ia_pds if wish(ia.iaid) is None)
+    parts.extend((DiscardReason.IA_NOT_OURS, f"IA_PD {ia.iaid} {status_words(ia.status)}".rstrip()) for ia in foreign)
+    turn.discard_parts(parts, source)
 
 
 # Advertise.
@@ -84,8 +83,7 @@ def _advertise(turn: Turn, message: Message, server: DUID, source: str) -> None:
     session = turn.session
     _agree_on_max_rt(turn, message, server)
     offer, remarks = read_offer(message, server, source, session.settings)
-    for reason, detail in remarks:
-        turn.discard(reason, source, detail)
+    turn.discard_parts(remarks, source)
     if offer is None:
         words = _words_of_advertise(message)
         turn.discard(DiscardReason.NOTHING_OFFERED, source, words)
@@ -212,8 +210,7 @@ def _reply(turn: Turn, message: Message, server: DUID, source: str, exchange: Ex
         turn.enter(Trigger.INFORMED, detail=str(server))
         return
     outcome = read_reply(message, turn.session.settings, turn.session.lease, server, turn.now, exchange.message_type)
-    for reason, detail in outcome.remarks:
-        turn.discard(reason, source, detail)
+    turn.discard_parts(outcome.remarks, source)
     if not outcome.verdicts:
         turn.discard(DiscardReason.NOTHING_IN_REPLY, source, outcome.words)
     _adopt(turn, outcome, message, server, source)

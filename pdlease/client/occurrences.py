@@ -101,7 +101,18 @@ class NewSettings:
     settings: Settings
 
 
-Occurrence = Union[LinkUp, LinkDown, UpstreamChanged, Arrived, Due, Ask, NewSettings]
+@frozen
+class Dated:
+    """
+    The clock can be trusted by now, and the lease from before the restart could be dated after all (R-12-06).
+
+    @ivar lease: that lease, in boot-clock seconds.
+    """
+
+    lease: Lease
+
+
+Occurrence = Union[LinkUp, LinkDown, UpstreamChanged, Arrived, Due, Ask, NewSettings, Dated]
 
 
 @frozen

@@ -15,6 +15,7 @@ from pdlease.client.answers import arrived, choose, refused
 from pdlease.client.occurrences import (
     Arrived,
     Ask,
+    Dated,
     LeaseChanged,
     LinkDown,
     LinkUp,
@@ -30,6 +31,7 @@ from pdlease.client.settings import Settings
 from pdlease.client.states import State, Trigger
 from pdlease.client.turn import Turn
 from pdlease.client.verdicts import Association, after_loss
+from pdlease.lease import Lease
 
 CHANGE_INTERVAL = 30.0
 """Seconds between two attempts for a change of the upstream network, at least (R-18.2.12-05)."""
@@ -61,6 +63,8 @@ def take(turn: Turn, occurrence: Occurrence) -> None:
             _ask(turn, occurrence.request)
         case NewSettings():
             _settle_in(turn, occurrence.settings)
+        case Dated():
+            _dated(turn, occurrence.lease)
         case _:
             pass
     while _advance(turn):
@@ -164,6 +168,23 @@ def _ask(turn: Turn, request: Request) -> None:
         turn.enter(_ASKED[request])
     else:
         turn.enter(Trigger.SOLICIT_ASKED)
+
+
+def _dated(turn: Turn, dated: Lease) -> None:
+    """
+    Use a lease that was only asked for so far, as if it had been known from the beginning.
+    """
+    session = turn.session
+    if session.suspect is None:
+        return
+    bindings = tuple(binding for binding in dated.bindings if session.settings.wish(binding.iaid) is not None)
+    lease = evolve(dated, bindings=bindings).without_expired(turn.now)
+    turn.become(suspect=None)
+    if lease.prefixes:
+        associations = tuple(each.held() if lease.holds(each.iaid) else each for each in session.associations)
+        turn.become(lease=lease, associations=associations)
+        turn.emit(LeaseChanged(lease, Change.DATED))
+        turn.enter(Trigger.DATED)
 
 
 def _settle_in(turn: Turn, settings: Settings) -> None:

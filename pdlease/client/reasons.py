@@ -40,6 +40,7 @@ class Reason(Enum):
     NOBODY_ANSWERED = "no server answered and the configured limit is reached"
     EXPIRED = "the valid lifetime ended"
     RENUMBERED = "the link leads to another upstream and no server confirmed the prefixes"
+    DATED = "the clock can be trusted now, and so can the stored lease"
     SERVER_ASKED = "the server asked for it (Reconfigure)"
     SETTINGS_CHANGED = "the configuration changed"
     UPSTREAM_CHANGED = "the upstream network changed"
@@ -64,6 +65,7 @@ class Change(Enum):
     """
 
     GAINED = "prefixes were delegated"
+    DATED = "a stored lease could be dated after all"
     REFRESHED = "lifetimes were set anew"
     SHRUNK = "a server took some prefixes back"
     WITHDRAWN = "a server took every prefix back"

@@ -7,7 +7,8 @@ verdicts there are (L{pdlease.client.turn}).  The verdict on one association is 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from ipaddress import IPv6Network
 
 from attrs import evolve, field, frozen
 
@@ -20,6 +21,7 @@ from pdlease.lease import Binding, Lease
 from pdlease.wire.codes import MessageType, StatusCode
 from pdlease.wire.duid import DUID
 from pdlease.wire.messages import Message
+from pdlease.wire.prefixes import IAPD
 
 _EXTENDING = frozenset({MessageType.RENEW, MessageType.REBIND})
 
@@ -106,7 +108,9 @@ def read_reply(
     verdicts: dict[int, Verdict] = {}
     remarks: list[Remark] = []
     bindings: list[Binding] = []
+    after = [wish.iaid for wish in settings.wishes]
     for wish in settings.wishes:
+        after.remove(wish.iaid)
         binding = lease.binding(wish.iaid) or Binding(iaid=wish.iaid)
         ia = received.get(wish.iaid)
         if unknown:
@@ -114,13 +118,8 @@ def read_reply(
                 trigger=IATrigger.UNBOUND, binding=binding, words=status_words(message.status)
             )
         elif ia is not None:
-            others = tuple(
-                held.prefix
-                for other in (*bindings, *lease.bindings)
-                if other.iaid != wish.iaid
-                for held in other.prefixes
-            )
-            verdict = judge(ia, binding, wish, server, now, extending, others)
+            others = tuple(held.prefix for other in bindings for held in other.prefixes)
+            verdict = judge(ia, binding, wish, server, now, extending, (*others, *_staying(lease, received, after)))
             remarks.extend(verdict.remarks)
             if verdict.trigger is not IATrigger.ABSENT:
                 verdicts[wish.iaid] = verdict
@@ -132,6 +131,17 @@ def read_reply(
     outcome = Outcome(lease=lease, verdicts=verdicts, remarks=tuple(remarks), status=words)
     latest = server if outcome.served else lease.server
     return evolve(outcome, lease=evolve(lease, bindings=tuple(bindings), server=latest))
+
+
+def _staying(lease: Lease, received: Mapping[int, IAPD], iaids: list[int]) -> Iterator[IPv6Network]:
+    """
+    What associations hold that were not looked at yet, less what the Reply takes away from them.
+    """
+    for iaid in iaids:
+        binding, ia = lease.binding(iaid), received.get(iaid)
+        gone = {prefix.network for prefix in ia.prefixes if prefix.valid == 0} if ia is not None else set()
+        if binding is not None:
+            yield from (held.prefix for held in binding.prefixes if held.prefix not in gone)
 
 
 def settle(lease: Lease, outcome: Outcome, now: float) -> Lease:

@@ -141,9 +141,12 @@ class Session:
             at = max(exchange.next_at, self.rate.free_at)
             if collecting:
                 return MessageType.REQUEST, at
-            renewing = exchange.message_type is MessageType.RENEW
-            if renewing and self.lease.t2_at <= at:
+            if self.state is State.RENEWING and self.lease.t2_at <= at:
                 return MessageType.REBIND, self.lease.t2_at
+            ends = min(exchange.ends_at, self.lease.valid_until if self.lease.prefixes else inf)
+            if ends <= at:
+                going_on = self.lease.prefixes and ends < self.lease.valid_until
+                return (MessageType.REBIND if going_on else MessageType.SOLICIT), ends
             return exchange.message_type, at
         if self.state is not State.BOUND:
             return None
@@ -232,8 +235,7 @@ def _association(iaid: int, lease: Lease | None, suspect: Lease | None) -> Assoc
     """
     How an association stands at the beginning.
     """
-    held = None if lease is None else lease.binding(iaid)
-    if held is not None and held.prefixes:
+    if lease is not None and lease.holds(iaid):
         return Association(iaid=iaid).held()
     claimed = None if suspect is None else suspect.binding(iaid)
     return Association(iaid=iaid).remembering(claimed)

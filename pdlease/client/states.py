@@ -66,6 +66,7 @@ class Trigger(Enum):
     UPSTREAM_CHANGED_EMPTY = "the upstream network changed, nothing held"
     SETTINGS_CHANGED = "other settings, lease held"
     SETTINGS_CHANGED_EMPTY = "other settings, nothing held"
+    DATED = "the lease from before the restart could be dated after all"
     TOLD_TO_RENEW = "Reconfigure: Renew"
     TOLD_TO_REBIND = "Reconfigure: Rebind"
     TOLD_TO_INFORM = "Reconfigure: Information-request"
@@ -128,6 +129,8 @@ def _exchange() -> dict[tuple[State, Trigger], Step]:
     for state in (S.REQUESTING, *holding):
         table[state, T.RENUMBERED] = Step(S.SOLICITING, R.RENUMBERED, gives_up=True)
 
+    for state in (S.SOLICITING, S.REQUESTING):
+        table[state, T.DATED] = Step(S.CONFIRMING, R.DATED)
     table[S.BOUND, T.TOLD_TO_RENEW] = Step(S.RENEWING, R.SERVER_ASKED)
     table[S.BOUND, T.TOLD_TO_REBIND] = Step(S.REBINDING, R.SERVER_ASKED)
     table[S.BOUND, T.TOLD_TO_INFORM] = Step(S.INFORMING, R.SERVER_ASKED)

@@ -8,6 +8,7 @@ L{pdlease.client.answers}; the value that is left when it is over is L{pdlease.c
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from math import inf
 from typing import TYPE_CHECKING
 
@@ -29,7 +30,7 @@ from pdlease.client.retransmission import (
 )
 from pdlease.client.selection import Offer
 from pdlease.client.states import EXCHANGE, State, Trigger
-from pdlease.client.verdicts import after_loss
+from pdlease.client.verdicts import Remark, after_loss
 from pdlease.lease import Lease
 from pdlease.wire.codes import MessageType
 from pdlease.wire.duid import DUID
@@ -92,6 +93,17 @@ class Turn:
         """
         self.become(counters=self.session.counters.one_discarded(reason))
         self.emit(Discarded(reason, source, detail))
+
+    def discard_parts(self, parts: Iterable[Remark], source: str) -> None:
+        """
+        Drop parts of one message, told once for each reason: a datagram has room for thousands of them.
+        """
+        found: dict[DiscardReason, list[str]] = {}
+        for reason, detail in parts:
+            found.setdefault(reason, []).append(detail)
+        for reason, details in found.items():
+            more = f" and {len(details) - 1} more" if len(details) > 1 else ""
+            self.discard(reason, source, details[0] + more)
 
     def enter(self, trigger: Trigger, detail: str = "", server: DUID | None = None, offer: Offer | None = None) -> bool:
         """

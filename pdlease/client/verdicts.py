@@ -244,8 +244,10 @@ def after_loss(associations: tuple[Association, ...], before: Lease, after: Leas
     """
     changed = []
     for association in associations:
-        held, holding = before.binding(association.iaid), after.binding(association.iaid)
-        lost = held is not None and held.prefixes and (holding is None or not holding.prefixes)
-        names = tuple(each.prefix for each in held.prefixes) if held is not None else ()
-        changed.append(association.after(IATrigger.LOST, names) if lost else association)
+        held = before.binding(association.iaid)
+        if held is not None and held.prefixes and not after.holds(association.iaid):
+            names = tuple(each.prefix for each in held.prefixes)
+            changed.append(association.after(IATrigger.LOST, names))
+        else:
+            changed.append(association)
     return tuple(changed)

@@ -15,6 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from pdlease.client.occurrences import (
     Arrived,
     Ask,
+    Dated,
     Due,
     LeaseChanged,
     LinkDown,
@@ -95,6 +96,7 @@ def _happening(draw: st.DrawFn) -> tuple[str, object]:
                     st.builds(LinkUp, st.booleans()),
                     st.just(LinkDown()),
                     st.just(UpstreamChanged()),
+                    st.builds(lambda seconds: Dated(_lease(50.0, seconds)), st.sampled_from([10.0, 300.0, 9000.0])),
                     st.builds(Ask, st.sampled_from(Request)),
                     st.builds(
                         lambda iaids: NewSettings(client_settings(*iaids)), st.sampled_from([(1,), (1, 2), (2,), (3,)])

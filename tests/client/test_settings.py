@@ -181,6 +181,19 @@ class WhatIsShownTests(SynchronousTestCase):
         c = bound(association(1, prefix(), t1=4000, t2=4000))
         self.assertEqual(c.session.next_message, (MessageType.SOLICIT, 5000.0))
 
+    def test_next_message_at_an_end(self) -> None:
+        """Where an exchange ends before it would send again, what follows is foretold."""
+        c = bound()
+        c.wait(5)
+        c.link_up()
+        c.wait(9.5)
+        self.assertEqual(c.session.next_message, (MessageType.REBIND, 1015.0))
+        c = bound()
+        c.until_sent(MessageType.REBIND)
+        while (c.session.due or 5000.0) < 5000.0:
+            c.until(c.session.due or 0.0)
+        self.assertEqual(c.session.next_message, (MessageType.SOLICIT, 5000.0))
+
     def test_explanations(self) -> None:
         """Every state has its sentence: why, and what comes next."""
         c = Conversation()

@@ -54,6 +54,7 @@ class ExchangeTableTests(SynchronousTestCase):
             T.UPSTREAM_CHANGED_EMPTY: ".    SOL  .    .    .    .    .    .    .    .  ",
             T.SETTINGS_CHANGED: "     .    .    .    REN  .    .    .    REN  .    .  ",
             T.SETTINGS_CHANGED_EMPTY: ".    SOL  SOL  SOL  SOL  SOL  SOL  SOL  .    .  ",
+            T.DATED: "                .    CNF  CNF  .    .    .    .    .    .    .  ",
             T.TOLD_TO_RENEW: "        .    .    .    REN  .    .    .    .    .    .  ",
             T.TOLD_TO_REBIND: "       .    .    .    REB  .    .    .    .    .    .  ",
             T.TOLD_TO_INFORM: "       .    .    .    INF  .    .    .    .    .    .  ",

@@ -8,7 +8,7 @@ from ipaddress import IPv6Network
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from pdlease.client.occurrences import LeaseChanged, Moved, Released, Request, Send
+from pdlease.client.occurrences import Dated, LeaseChanged, Moved, Released, Request, Send
 from pdlease.client.reasons import Change, Reason
 from pdlease.client.states import State
 from pdlease.lease import Binding, DelegatedPrefix, Lease
@@ -356,6 +356,25 @@ class SuspectTests(SynchronousTestCase):
         c.link_up()
         c.reply(association(1, Status(3)))
         self.assertEqual((c.types()[-1], names(c.last)), ("REQUEST", [PREFIX]))
+
+    def test_dated_later(self) -> None:
+        """R-12-06: the clock becomes good later: used at once and confirmed by Rebind; or over, and dropped."""
+        c = Conversation(suspect=stored())
+        c.link_up()
+        c.until_sent(MessageType.SOLICIT)
+        c.happen(Dated(stored()))
+        self.assertEqual((c.held, c.state, c.types()[-1]), ([PREFIX], State.CONFIRMING, "REBIND"))
+        self.assertEqual(c.of(LeaseChanged), [LeaseChanged(stored(), Change.DATED)])
+        c.until(3999.9)
+        self.assertEqual(c.held, [PREFIX])
+        c.until(4000.0)
+        self.assertEqual(c.held, [])
+        c = Conversation(suspect=stored())
+        c.link_up()
+        c.happen(Dated(stored(valid=-1.0)))
+        self.assertEqual((c.held, c.of(LeaseChanged), c.session.suspect), ([], [], None))
+        c.happen(Dated(stored()))
+        self.assertEqual(c.held, [])
 
     def test_expires(self) -> None:
         """R-12-06: at most what was left at the last storing: after that it is not asked for by Rebind any more."""

@@ -209,6 +209,16 @@ class LeaseTests(SynchronousTestCase):
         renew = c.until_sent(MessageType.RENEW)
         self.assertEqual((names(renew, 1), names(renew, 2)), ([PREFIX], [SECOND]))
 
+    def test_no_binding_before_t1(self) -> None:
+        """R-18.2.10.1-12: a NoBinding after a link change that the Request does not mend leaves T1 and T2 as they were."""
+        c = bound(GOOD, association(2, prefix(SECOND)), wanted=settings(1, 2))
+        c.wait(5)
+        c.link_up()
+        before = c.session.lease
+        c.reply(association(2, Status(3)))
+        c.reply(association(2, Status(6)))
+        self.assertEqual((c.state, c.session.lease.bindings, c.of(LeaseChanged)), (State.BOUND, before.bindings, []))
+
     def test_no_binding_from_another_server(self) -> None:
         """R-18.2.10.1-11: NoBinding in the Rebind Reply of another server: the Request goes to that one."""
         c = bound()
@@ -293,6 +303,21 @@ class LeaseTests(SynchronousTestCase):
         """R-18.2.10.1-22: a prefix inside that of another association is left out: the earlier in order counts."""
         c = requesting(1, 2)
         c.reply(association(2, prefix("2001:db8:100:10::/60")), GOOD)
+        self.assertEqual((c.held, c.discards()), ([PREFIX], [DiscardReason.PREFIX_OVERLAP]))
+
+    def test_moved_between_associations(self) -> None:
+        """R-18.2.10.1-22: a prefix taken from one association and given to another in one Reply is no overlap."""
+        for first, second in ((1, 2), (2, 1)):
+            c = bound(association(first, prefix()), wanted=settings(1, 2))
+            c.until_sent(MessageType.RENEW)
+            c.reply(association(first, prefix(preferred=0, valid=0)), association(second, prefix()))
+            self.assertEqual((c.held, c.session.lease.holds(second), c.discards()), ([PREFIX], True, []))
+
+    def test_overlap_with_what_stays(self) -> None:
+        """R-18.2.10.1-22: what a later association still holds counts, for it is in use."""
+        c = bound(association(2, prefix()), wanted=settings(1, 2))
+        c.until_sent(MessageType.RENEW)
+        c.reply(association(1, prefix("2001:db8::/32")), association(2, prefix()))
         self.assertEqual((c.held, c.discards()), ([PREFIX], [DiscardReason.PREFIX_OVERLAP]))
 
     def test_status_in_prefix(self) -> None:

@@ -259,6 +259,15 @@ class ValidationTests(SynchronousTestCase):
             c.hear(c.message(MessageType.REPLY, GOOD), source)
             self.assertEqual((c.held, c.session.source), ([PREFIX], source))
 
+    def test_many_bad_parts(self) -> None:
+        """R-16-20: thousands of bad parts in one message are told once for each reason, not thousands of times."""
+        c = at(MessageType.REQUEST)
+        bad = OpaqueOption(OptionCode.SOL_MAX_RT, b"")
+        c.reply(*[bad] * 5000, *(association(100 + number) for number in range(1000)), GOOD)
+        self.assertEqual(c.held, [PREFIX])
+        self.assertEqual(c.discards(), [DiscardReason.MALFORMED_OPTION, DiscardReason.IA_NOT_OURS])
+        self.assertTrue(c.of(Discarded)[0].detail.endswith("and 4999 more"))
+
     def test_large_reply(self) -> None:
         """R-D-05: a Reply with many unknown options is used."""
         c = at(MessageType.REQUEST)
