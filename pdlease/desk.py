@@ -7,6 +7,7 @@ decided here about leases or the kernel.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -25,10 +26,16 @@ from pdlease.uplink import Uplink
 
 Document = dict[str, Any]
 
+# Kept while nobody listens.
+EARLY_EVENTS = 200
+
 
 class Journal:
     """
     Numbers events and tells them to whoever listens.
+
+    The first to listen is the control channel, which begins after the first Solicits: it is told what happened until
+    then as well, so that the history is whole.
 
     @ivar sequence: number of the newest event.
     """
@@ -39,16 +46,21 @@ class Journal:
         self.sequence = 0
         self._times = times
         self._listeners: list[Callable[[Document], None]] = []
+        self._early: deque[Document] = deque(maxlen=EARLY_EVENTS)
 
     def record(self, uplink: str | None, event: str, fields: Document) -> None:
         """Tell an event; C{uplink} is C{None} for what concerns the daemon as a whole."""
         self.sequence += 1
         document = {"sequence": self.sequence, "time": self._times.wall(), "uplink": uplink, "event": event, **fields}
+        if not self._listeners:
+            self._early.append(document)
         for listener in tuple(self._listeners):
             listener(document)
 
     def subscribe(self, listener: Callable[[Document], None]) -> Callable[[], None]:
-        """Call C{listener} with every event from now on; returns what ends that."""
+        """Call C{listener} with every event from now on, and those nobody heard; returns what ends that."""
+        while self._early:
+            listener(self._early.popleft())
         self._listeners.append(listener)
 
         def end() -> None:
