@@ -12,8 +12,6 @@ from pdlease.control.peers import Roles
 from pdlease.control.server import ControlService, listen_socket
 from tests.control.daemons import FakeDaemon
 
-IS_ROOT = os.geteuid() == 0
-
 
 class SocketCase(TestCase):
     """A service on a real socket."""

@@ -17,8 +17,6 @@ from pdlease.control.server import MOST_CONNECTIONS, ROOT_RESERVE, ControlServic
 from pdlease.control.vocabulary import Closing
 from tests.control.daemons import FakeDaemon, read_boxes
 
-IS_ROOT = os.geteuid() == 0
-
 
 class ListenTests(SynchronousTestCase):
     def setUp(self) -> None:
