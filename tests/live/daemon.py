@@ -76,7 +76,7 @@ class Daemon:
         """
         command = (*before, *twistd())
         self.program = self.network.run(
-            self.name, self.network.router, *command, "-n", "--pidfile=", "pdlease", "--config", str(self.path), env=env
+            self.name, self.network.router, *command, "-n", "pdlease", "--config", str(self.path), env=env
         )
         if ready:
             until(self.answers, 15, "the daemon to answer")

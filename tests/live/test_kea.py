@@ -9,7 +9,7 @@ from ipaddress import IPv6Network
 
 from pdlease.wire.codes import MessageType
 from tests.live.case import WithKea
-from tests.live.network import ip, until
+from tests.live.network import TOP, ip, until
 
 POOL = IPv6Network("2001:db8:1000::/44")
 OTHER_POOL = "2001:db8:2000::/44"
@@ -64,9 +64,13 @@ class BindTests(WithKea):
         self.assertEqual(self.heard.types().count(MessageType.SOLICIT), 1)
 
     def test_sigterm_keeps_everything(self) -> None:
-        """SIGTERM ends the daemon by that signal, without a Release; addresses and routes stay (R-18.2.7-08)."""
+        """
+        SIGTERM ends the daemon by that signal, without a Release; addresses and routes stay (R-18.2.7-08).  In the
+        foreground there is no pidfile.
+        """
         self.start()
         before = self.on_lan(self.network)
+        self.assertFalse((TOP / "twistd.pid").exists())
         self.assertEqual(self.daemon.stop(), -15)
         time.sleep(1)
         self.assertNotIn(MessageType.RELEASE, self.heard.types())
