@@ -7,7 +7,9 @@ from __future__ import annotations
 import atexit
 import os
 import sys
+from contextlib import suppress
 
+from twisted.internet.error import ReactorNotRunning
 from twisted.internet.interfaces import IReactorCore
 
 
@@ -28,7 +30,8 @@ class Ending:
             return
         self._status = status
         atexit.register(self._exit)
-        self._reactor.stop()
+        with suppress(ReactorNotRunning):  # it is being stopped already
+            self._reactor.stop()
 
     def _exit(self) -> None:
         """Last of all; the interpreter's own end would give status 0."""

@@ -20,6 +20,7 @@ MODULES = (
     "pdlease.report",
     # what Twisted and the standard library import when something first happens
     "encodings.idna",
+    "hashlib",
     "json.encoder",
     "linecache",
     "shutil",

@@ -140,7 +140,7 @@ class Router:
 
     async def attempted(self) -> None:
         """Done when every uplink has sent its first message or cannot send yet."""
-        await DeferredList([uplink.attempted() for uplink in self.uplinks.values()])
+        await DeferredList([uplink.attempted() for uplink in self.uplinks.values()], consumeErrors=True)
 
     def read(self) -> None:
         """Begin to read datagrams: the sandbox is closed."""

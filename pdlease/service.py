@@ -5,30 +5,30 @@ The order is design decision 6: as root the locks, the state folder, the helper 
 socket and the first Solicits; then everything that is still to be imported, the change of user and the sandbox; only
 then the first datagram and the first control connection are read.
 
-What runs then is L{pdlease.router}; what operators are answered is L{pdlease.desk}; who finds providers by name,
-L{pdlease.providers}.
+What runs then is L{pdlease.router}; what operators are answered is L{pdlease.desk}; what is asked of the machine is
+L{pdlease.machine}.
 """
 
 from __future__ import annotations
 
 import os
-import signal
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred, ensureDeferred
+from twisted.internet.defer import Deferred, DeferredLock, ensureDeferred
 from twisted.python.failure import Failure
 
 from pdlease.config import model
 from pdlease.config.errors import ConfigErrors
 from pdlease.instance import AlreadyRunning, Instance
 from pdlease.logs import Logger
+from pdlease.machine import Machine
 from pdlease.places import CannotStart, account, hand_over, make_folder
 
 if TYPE_CHECKING:
-    from socket import socket
 
     from pdlease.control.server import ControlService
     from pdlease.desk import Desk
@@ -49,11 +49,11 @@ class Daemon(Service):
     log = Logger()
 
     def __init__(
-        self, config: model.Config, path: str, source: bytes, reactor: Any, end: Callable[[int], None]
+        self, config: model.Config, path: str, source: bytes, machine: Machine, end: Callable[[int], None]
     ) -> None:
         """
         @param source: the bytes that C{config} was read from.
-        @param reactor: the reactor that twistd runs.
+        @param machine: where everything comes from that touches the machine.
         @param end: ends the process with a status, at once when the reactor is not running.
         """
         self.config = config
@@ -62,11 +62,13 @@ class Daemon(Service):
         self.desk: Desk | None = None
         self.sandbox = "not yet closed"
         self._source = source
-        self._reactor = reactor
+        self._machine = machine
         self._end = end
         self._instance = Instance()
         self._watch: LinkWatch | None = None
         self._control: ControlService | None = None
+        self._starting: Deferred[None] | None = None
+        self._reloading = DeferredLock()
         self._ending = False
 
     # As root.
@@ -87,9 +89,7 @@ class Daemon(Service):
 
     def _claim(self) -> None:
         """Take locks, make folders, start the helper, open the control socket."""
-        from pdlease.clock import BootClock, SystemTimes
         from pdlease.interfaces import PrivilegeContext, StoreContext
-        from pdlease.providers import NoSuchProvider, resolve
 
         settings = self.config.daemon
         self._owner = account(settings.user)
@@ -101,46 +101,37 @@ class Daemon(Service):
         except OSError as problem:
             raise CannotStart(f"{settings.state}: {problem.strerror}") from None
         self._instance.hold_uplinks(uplink.link for uplink in self.config.uplinks)
-        self._clock = BootClock(self._reactor)
-        self._times = SystemTimes()
+        self._clock = self._machine.clock()
+        self._times = self._machine.times()
         context = PrivilegeContext(
-            reactor=self._reactor,
+            reactor=self._machine.reactor,
             configuration_path=self.path,
             configuration=self.config,
             ended=self._helper_ended,
         )
-        try:
-            self._privilege = resolve("privileges", settings.privileges, context)
-            self._helper_ready = self._privilege.start()
-            self._store = resolve("store", settings.store, StoreContext(state=settings.state, times=self._times))
-        except (NoSuchProvider, ValueError) as problem:
-            raise CannotStart(str(problem)) from None
-
-        from pdlease.control.peers import ControlSocketError, resolve_roles
-        from pdlease.control.server import listen_socket
-
-        try:
-            self._listening: socket = listen_socket(settings.control, settings.control_group)
-            self._roles = resolve_roles(settings.control_group)
-        except ControlSocketError as problem:
-            raise CannotStart(str(problem)) from None
+        self._privilege = self._machine.privilege(settings.privileges, context)
+        self._store = self._machine.store(settings.store, StoreContext(state=settings.state, times=self._times))
+        self._helper_ready = self._privilege.start()
+        self._listening, self._roles = self._machine.listen(settings)
 
     # With the reactor.
 
     def startService(self) -> None:
         """Begin; what goes wrong from here on ends the process with status 1 and one sentence."""
         Service.startService(self)
-        self._reactor.callWhenRunning(lambda: ensureDeferred(self._start()).addErrback(self._not_started))
+        self._machine.reactor.callWhenRunning(self._begin)
+
+    def _begin(self) -> None:
+        if not self._ending:
+            self._starting = ensureDeferred(self._start())
+            self._starting.addErrback(self._not_started)
 
     async def _start(self) -> None:
         """From the helper's first word to the closed sandbox."""
         from pdlease.applier import Applier
         from pdlease.desk import Desk, Journal
         from pdlease.ledger import Ledger
-        from pdlease.netlink.links import LinkWatch
-        from pdlease.procfs import port_holder
         from pdlease.router import Means, Router, numbered
-        from pdlease.sources import chance
 
         settings = self.config.daemon
         stored = await self._store.load()
@@ -148,7 +139,7 @@ class Daemon(Service):
             self.log.warn("{remark}", remark=remark)
         await self._take_configuration()
         route_socket = await self._privilege.open_route_socket()
-        self._watch = watch = LinkWatch(self._reactor, self._clock, route_socket, settings.route_protocol)
+        self._watch = watch = self._machine.watch(self._clock, route_socket, settings.route_protocol)
         await watch.start()
         self._identity, iaids = numbered(self._identity_of(stored.identity), self.config)
         if self._identity != stored.identity:
@@ -165,13 +156,13 @@ class Daemon(Service):
         )
         means = Means(
             clock=self._clock,
-            reactor=self._reactor,
+            reactor=self._machine.reactor,
             privilege=self._privilege,
             store=self._store,
             table=watch,
             applier=applier,
-            chance=chance(),
-            port_holder=port_holder,
+            chance=self._machine.chance(),
+            port_holder=self._machine.port_holder,
             told=journal.record,
         )
         self.router = Router(means, self.config, self._duid_of)
@@ -190,9 +181,17 @@ class Daemon(Service):
         self.router.begin(iaids, dict(stored.uplinks))
         await self.router.attempted()
         ledger.prepare()
-        self._close_sandbox()
+        hand_over(settings.state, self._owner)
+        self.sandbox = self._machine.close_sandbox(settings, self.path)
         self.router.read()
-        self._serve(self.desk)
+        self._machine.on_hangup(self._hangup)
+        self._control = self._machine.serve(
+            clock=self._clock,
+            daemon=self.desk,
+            listening=self._listening,
+            path=settings.control,
+            roles=self._roles,
+        )
         self.log.info("ready; sandbox: {sandbox}", sandbox=self.sandbox)
 
     async def _take_configuration(self) -> None:
@@ -211,9 +210,13 @@ class Daemon(Service):
             raise CannotStart(str(problem)) from None
         if source != self._source:
             try:
-                self.config, self._source = runnable(parse(source, self.path), self.path), source
+                config = runnable(parse(source, self.path), self.path)
             except ConfigErrors as problems:
                 raise CannotStart(str(problems)) from None
+            if config.daemon != self.config.daemon:
+                raise CannotStart(f"{self.path}: [daemon] has changed while the daemon was starting; start it again")
+            self._instance.hold_uplinks(uplink.link for uplink in config.uplinks)
+            self.config, self._source = config, source
 
     def _identity_of(self, kept: Identity | None) -> Identity:
         """
@@ -225,7 +228,12 @@ class Daemon(Service):
 
         from pdlease.identity import Identity
 
-        duid = self._duid(self.config.identity.duid, kept.duid if kept is not None else None)
+        duid = self._duid(
+            self.config.identity.duid,
+            kept.duid if kept is not None else None,
+            octets=os.urandom,
+            wall=self._times.wall(),
+        )
         if kept is None:
             return Identity(duid=duid)
         if duid != kept.duid:
@@ -234,7 +242,7 @@ class Daemon(Service):
             )
         return evolve(kept, duid=duid)
 
-    def _duid(self, text: str, kept: DUID | None) -> DUID:
+    def _duid(self, text: str, kept: DUID | None, *, octets: Callable[[int], bytes], wall: float) -> DUID:
         from pdlease.config.duidform import parse_form
         from pdlease.identity import NoLinkAddress, fitting_duid
 
@@ -243,48 +251,32 @@ class Daemon(Service):
             return (link.hardware_type, link.link_layer_address) if link is not None else None
 
         try:
-            return fitting_duid(
-                parse_form(text), kept, octets=os.urandom, link_address=link_address, wall=self._times.wall()
-            )
+            return fitting_duid(parse_form(text), kept, octets=octets, link_address=link_address, wall=wall)
         except NoLinkAddress as problem:
             raise CannotStart(str(problem)) from None
 
     def _duid_of(self, uplink: model.Uplink) -> DUID:
-        """The DUID of an uplink: its own where the configuration gives one (R-11-09)."""
-        return self._duid(uplink.duid, self._identity.duid) if uplink.duid else self._identity.duid
+        """
+        The DUID of an uplink: its own where the configuration gives one (R-11-09).
 
-    def _close_sandbox(self) -> None:
-        """Import what is still to come, become the daemon's user, close the sandbox (design 10)."""
-        from pdlease.latecomers import import_the_rest
-        from pdlease.sandbox.daemon import enter
-        from pdlease.sandbox.users import SandboxError
+        What would be random or the time in it follows from the client's DUID and the uplink's name instead, so that it
+        stays the same over restarts (R-11-04).
 
-        settings = self.config.daemon
-        hand_over(settings.state, self._owner)
-        import_the_rest()
-        try:
-            # with the provider `inprocess` it is this process that reads the configuration again
-            report = enter(settings, readable=(os.path.dirname(self.path),))
-        except SandboxError as problem:
-            raise CannotStart(str(problem)) from None
-        self.sandbox = str(report)
-        for remark in report.remarks:
-            self.log.warn("the daemon: {remark}", remark=remark)
+        @raise CannotStart: when it cannot be made.
+        """
+        if not uplink.duid:
+            return self._identity.duid
+        from hashlib import sha256
 
-    def _serve(self, desk: Desk) -> None:
-        """Answer operators, and SIGHUP."""
-        from pdlease.control.server import ControlService
+        from pdlease.identity import SECONDS_TO_2000
 
-        signal.signal(signal.SIGHUP, lambda number, frame: self._reactor.callFromThread(self._hangup))
-        self._control = ControlService(
-            reactor=self._reactor,
-            clock=self._clock,
-            daemon=desk,
-            listening=self._listening,
-            path=self.config.daemon.control,
-            roles=self._roles,
+        settled = sha256(self._identity.duid.data + uplink.name.encode()).digest()
+        return self._duid(
+            uplink.duid,
+            None,
+            octets=lambda count: settled[:count],
+            wall=SECONDS_TO_2000 + int.from_bytes(settled[-4:], "big"),
         )
-        self._control.startService()
 
     # Reload.
 
@@ -295,15 +287,22 @@ class Daemon(Service):
 
     async def _reload(self, dry_run: bool) -> dict[str, Any]:
         """
-        Read the configuration again, through the provider, and put it in place.
+        Read the configuration again, through the provider, and put it in place; one reload after the other.
 
         @param dry_run: only tell what would change.
         @raise Refused: when the file is wrong or asks for what only a restart can do; nothing has changed then.
         """
+        await self._reloading.acquire()
+        try:
+            return await self._read_again(dry_run)
+        finally:
+            self._reloading.release()
+
+    async def _read_again(self, dry_run: bool) -> dict[str, Any]:
         from pdlease.config.compare import changed_uplinks, restart_needed
         from pdlease.config.notyet import runnable
         from pdlease.config.toml import parse
-        from pdlease.interfaces import Refused
+        from pdlease.interfaces import Refused, StoreError
         from pdlease.operations import PrivilegeError
         from pdlease.router import numbered
 
@@ -328,14 +327,16 @@ class Daemon(Service):
             "kept": list(difference.unchanged),
         }
         if not dry_run:
-            try:
-                self._instance.hold_uplinks(uplink.link for uplink in config.uplinks)
-            except AlreadyRunning as problem:
-                raise Refused(str(problem)) from None
             identity, iaids = numbered(self._identity, config)
-            if identity != self._identity:
-                await self._store.save_identity(identity)
-                self._identity = identity
+            try:
+                for uplink in config.uplinks:
+                    self._duid_of(uplink)
+                if identity != self._identity:
+                    await self._store.save_identity(identity)
+                    self._identity = identity
+                self._instance.hold_uplinks(uplink.link for uplink in config.uplinks)
+            except (AlreadyRunning, CannotStart, StoreError) as problem:
+                raise Refused(str(problem)) from None
             self.config, self._source = config, source
             self.router.replace(config, iaids)
             self.log.info("configuration read again: {changed}", changed=changed)
@@ -368,7 +369,9 @@ class Daemon(Service):
         from pdlease.interfaces import StoreError
         from pdlease.operations import PrivilegeError
 
-        if failure.check(CannotStart, StoreError, PrivilegeError):
+        if self._ending:
+            return
+        if failure.check(CannotStart, AlreadyRunning, StoreError, PrivilegeError):
             print(f"pdlease: {failure.getErrorMessage()}", file=sys.stderr, flush=True)
         else:
             self.log.failure("pdlease cannot start", failure)
@@ -380,8 +383,14 @@ class Daemon(Service):
         return ensureDeferred(self._stop())
 
     async def _stop(self) -> None:
+        if self._starting is not None:
+            self._starting.cancel()
         if self._control is not None:
             await self._control.stopService()
+        else:
+            self._listening.close()
+            with suppress(OSError):
+                os.unlink(self.config.daemon.control)
         if self.router is not None:
             self.router.stop()
             if self.config.daemon.on_stop == "remove":

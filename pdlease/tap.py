@@ -19,6 +19,9 @@ from pdlease.config.toml import ConfigErrors, parse
 
 DEFAULT_PATH = "/etc/pdlease/pdlease.toml"
 
+TWISTDS_PIDFILE = "twistd.pid"
+"""What twistd writes its process id to unless it is told otherwise."""
+
 
 class Options(usage.Options):
     """
@@ -56,6 +59,9 @@ class Options(usage.Options):
         except ConfigErrors as problems:
             wrong(str(problems))
         self["config"] = path
+        if self.parent is not None and self.parent.get("nodaemon") and self.parent.get("pidfile") == TWISTDS_PIDFILE:
+            # in the foreground a supervisor knows the process; a file in the current folder helps nobody
+            self.parent["pidfile"] = ""
 
 
 def wrong(sentence: str) -> None:
@@ -73,6 +79,7 @@ def makeService(options: Options) -> IService:
     from twisted.internet import reactor  # noqa: TID251 - twistd has chosen it; everybody else is given it
 
     from pdlease.ending import Ending
+    from pdlease.machine import Machine
     from pdlease.service import Daemon
 
-    return Daemon(options.config, options["config"], options.source, reactor, Ending(reactor).end)
+    return Daemon(options.config, options["config"], options.source, Machine(reactor), Ending(reactor).end)

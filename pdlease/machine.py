@@ -1,0 +1,139 @@
+"""
+What the daemon takes from the machine it runs on: clocks, providers, sockets, the sandbox, signals.
+
+Nothing is decided here; L{pdlease.service} decides when each of these is asked for.  A test gives the daemon another
+machine.  Every import is made where it is needed, since the first Solicit waits for all that is imported before it.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from pdlease.config import model
+from pdlease.places import CannotStart
+
+if TYPE_CHECKING:
+    from socket import socket
+
+    from pdlease.client.settings import Chance
+    from pdlease.clock import BootClock, SystemTimes
+    from pdlease.control.peers import Roles
+    from pdlease.control.server import ControlService
+    from pdlease.interfaces import ILeaseStore, IPrivilege, PrivilegeContext, StoreContext
+    from pdlease.netlink.links import LinkWatch
+
+
+class Machine:
+    """
+    The machine as it is.
+
+    @ivar reactor: the reactor that twistd runs.
+    """
+
+    def __init__(self, reactor: Any) -> None:
+        self.reactor = reactor
+
+    def clock(self) -> BootClock:
+        """Make the boot-time clock."""
+        from pdlease.clock import BootClock
+
+        return BootClock(self.reactor)
+
+    def times(self) -> SystemTimes:
+        """Find the machine's clocks."""
+        from pdlease.clock import SystemTimes
+
+        return SystemTimes()
+
+    def privilege(self, chosen: str, context: PrivilegeContext) -> IPrivilege:
+        """
+        Make the privilege provider that the configuration chose.
+
+        @raise CannotStart: when there is none of that name, or it does not understand its argument.
+        """
+        from pdlease.providers import NoSuchProvider, resolve
+
+        try:
+            return resolve("privileges", chosen, context)
+        except (NoSuchProvider, ValueError) as problem:
+            raise CannotStart(str(problem)) from None
+
+    def store(self, chosen: str, context: StoreContext) -> ILeaseStore:
+        """
+        Make the lease store that the configuration chose.
+
+        @raise CannotStart: when there is none of that name, or it does not understand its argument.
+        """
+        from pdlease.providers import NoSuchProvider, resolve
+
+        try:
+            return resolve("store", chosen, context)
+        except (NoSuchProvider, ValueError) as problem:
+            raise CannotStart(str(problem)) from None
+
+    def listen(self, settings: model.Daemon) -> tuple[socket, Roles]:
+        """
+        Make the control socket, and find out who may do what on it.
+
+        @raise CannotStart: when that cannot be done.
+        """
+        from pdlease.control.peers import ControlSocketError, resolve_roles
+        from pdlease.control.server import listen_socket
+
+        try:
+            roles = resolve_roles(settings.control_group)
+            return listen_socket(settings.control, settings.control_group), roles
+        except ControlSocketError as problem:
+            raise CannotStart(str(problem)) from None
+
+    def watch(self, clock: BootClock, route_socket: socket, route_protocol: int) -> LinkWatch:
+        """Make the table of what the kernel holds."""
+        from pdlease.netlink.links import LinkWatch
+
+        return LinkWatch(self.reactor, clock, route_socket, route_protocol)
+
+    def chance(self) -> Chance:
+        """Make the randomness of this run."""
+        from pdlease.sources import chance
+
+        return chance()
+
+    def port_holder(self) -> str:
+        """Find out who holds UDP port 546, in words; the empty string if that cannot be seen."""
+        from pdlease.procfs import port_holder
+
+        return port_holder()
+
+    def close_sandbox(self, settings: model.Daemon, path: str) -> str:
+        """
+        Import what is still to come, become the daemon's user, close the sandbox (design 10).
+
+        @param path: the configuration file.
+        @return: what is in force, in words.
+        @raise CannotStart: when the configuration asks for more than can be had.
+        """
+        from pdlease.latecomers import import_the_rest
+        from pdlease.sandbox.daemon import enter
+        from pdlease.sandbox.users import SandboxError
+
+        import_the_rest()
+        try:
+            # with the provider `inprocess` it is this process that reads the configuration again
+            return str(enter(settings, readable=(os.path.dirname(path),)))
+        except SandboxError as problem:
+            raise CannotStart(str(problem)) from None
+
+    def serve(self, **how: Any) -> ControlService:
+        """Begin to answer operators; see L{pdlease.control.server.ControlService}."""
+        from pdlease.control.server import ControlService
+
+        control = ControlService(reactor=self.reactor, **how)
+        control.startService()
+        return control
+
+    def on_hangup(self, heard: Callable[[], None]) -> None:
+        """Have C{heard} called, by the reactor, at every SIGHUP from now on."""
+        signal.signal(signal.SIGHUP, lambda number, frame: self.reactor.callFromThread(heard))
