@@ -3,7 +3,8 @@ The demonstration's network: three network namespaces in a row, and what runs in
 
 Everything is made inside mount, network and process namespaces of the demonstration's own (L{enclosed}), as an ordinary
 user inside a user namespace as well.  Nothing of it can be seen from outside, and when the demonstration ends, however
-it ends, the kernel ends every process in it and removes it all.  What is shown is L{pdlease.demo.demonstration}.
+it ends, the kernel ends every process in it and removes it all (where process namespaces can be had; else the
+demonstration ends them itself).  What is shown is L{pdlease.demo.demonstration}.
 """
 
 from __future__ import annotations
@@ -47,11 +48,11 @@ def enclosed(command: Sequence[str], where: Callable[[str], str | None] = found)
         if where(program) is None:
             raise CannotDemonstrate(f"the program {program} is missing; install {package}")
     base = [where("unshare") or "unshare", "--net", "--mount"]
-    if os.geteuid() != 0:
-        base += ["--user", "--map-root-user"]
     # A process namespace ends all that runs in it with its first process; where /proc is half hidden, as in some
-    # containers, there can be none.
-    for further in (["--pid", "--fork", "--kill-child", "--mount-proc"], []):
+    # containers, there can be none.  Root in a container without rights needs a user namespace like anybody else.
+    processes, user = ["--pid", "--fork", "--kill-child", "--mount-proc"], ["--user", "--map-root-user"]
+    as_root = (processes, []) if os.geteuid() == 0 else ()
+    for further in (*as_root, [*user, *processes], user):
         tried = subprocess.run([*base, *further, where("true") or "true"], capture_output=True, text=True, check=False)
         if tried.returncode == 0:
             return [*base, *further, *command]
