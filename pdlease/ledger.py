@@ -249,10 +249,18 @@ class Ledger:
             # Left there by another user, e.g. by root; the folder is ours.
             os.unlink(new)
             self._descriptor = os.open(new, flags, 0o600)
+        self._hand_over(path)
         self._lines = 0
         self._write([f'{{"ledger": 1, "boot": {_text(self._boot)}}}\n', *map(_line, self._entries.values())])
         os.rename(new, path)
         self._whole = True
+
+    def _hand_over(self, path: str) -> None:
+        """Give a file made as root to the folder's owner: the daemon begins as root and goes on as its own user."""
+        assert self._descriptor is not None
+        folder = os.stat(os.path.dirname(os.path.abspath(path)))
+        if os.geteuid() == 0 and folder.st_uid != 0:
+            os.fchown(self._descriptor, folder.st_uid, folder.st_gid)
 
     def _fell_away(self, error: OSError) -> None:
         problem = (

@@ -278,15 +278,17 @@ class DamageTests(LedgerTestCase):
 
     @skipIf(os.geteuid() != 0, "needs root to act for two users")
     def test_left_by_root(self) -> None:
-        """A file that root left behind does not lock the daemon out of its own folder."""
+        """What root makes it gives to the folder's owner, and what root left behind does not lock the daemon out."""
         self.folder = Path(mkdtemp())
         self.addCleanup(rmtree, self.folder)
         self.path = self.folder / "ledger"
+        os.chown(self.folder, 65534, 65534)
         self.open().note([ADDRESS])
+        self.assertEqual(self.path.stat().st_uid, 65534)
+        os.chown(self.path, 0, 0)
         (self.folder / "ledger.new").write_text("left behind")
         (self.folder / "ledger.new").chmod(0o600)
         self.path.chmod(0o644)
-        os.chown(self.folder, 65534, 65534)
         os.seteuid(65534)
         self.addCleanup(os.seteuid, 0)
         ledger = self.open()
