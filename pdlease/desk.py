@@ -26,7 +26,7 @@ from pdlease.uplink import Uplink
 
 Document = dict[str, Any]
 
-# Kept while nobody listens.
+# Kept for the control channel until it begins.
 EARLY_EVENTS = 200
 
 
@@ -34,8 +34,8 @@ class Journal:
     """
     Numbers events and tells them to whoever listens.
 
-    The first to listen is the control channel, which begins after the first Solicits: it is told what happened until
-    then as well, so that the history is whole.
+    The control channel begins after the first Solicits, and is told what happened until then as well, so that the
+    history is whole.
 
     @ivar sequence: number of the newest event.
     """
@@ -46,21 +46,28 @@ class Journal:
         self.sequence = 0
         self._times = times
         self._listeners: list[Callable[[Document], None]] = []
-        self._early: deque[Document] = deque(maxlen=EARLY_EVENTS)
+        self._early: deque[Document] | None = deque(maxlen=EARLY_EVENTS)
 
     def record(self, uplink: str | None, event: str, fields: Document) -> None:
         """Tell an event; C{uplink} is C{None} for what concerns the daemon as a whole."""
         self.sequence += 1
         document = {"sequence": self.sequence, "time": self._times.wall(), "uplink": uplink, "event": event, **fields}
-        if not self._listeners:
+        if self._early is not None:
             self._early.append(document)
         for listener in tuple(self._listeners):
             listener(document)
 
-    def subscribe(self, listener: Callable[[Document], None]) -> Callable[[], None]:
-        """Call C{listener} with every event from now on, and those nobody heard; returns what ends that."""
-        while self._early:
-            listener(self._early.popleft())
+    def subscribe(self, listener: Callable[[Document], None], from_start: bool = False) -> Callable[[], None]:
+        """
+        Call C{listener} with every event from now on.
+
+        @param from_start: and at once with those since the start, which are kept until somebody asks for them.
+        @return: what ends that.
+        """
+        if from_start and self._early is not None:
+            early, self._early = self._early, None
+            for document in early:
+                listener(document)
         self._listeners.append(listener)
 
         def end() -> None:
@@ -193,7 +200,7 @@ class Desk:
         }
 
     def subscribe(self, listener: Callable[[Document], None]) -> Callable[[], None]:
-        return self._journal.subscribe(listener)
+        return self._journal.subscribe(listener, from_start=True)
 
     def _named(self, name: str) -> Uplink:
         try:

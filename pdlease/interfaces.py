@@ -251,7 +251,8 @@ class IDaemonControl(Interface):
 
     def subscribe(listener: Callable[[dict[str, Any]], None]) -> Callable[[], None]:
         """
-        Call C{listener} with every event document (C{{"sequence", "time", "uplink", "event", ...}}) from now on.
+        Call C{listener} with every event document (C{{"sequence", "time", "uplink", "event", ...}}) from now on; the
+        first to subscribe is told at once what happened since the start.
 
         @return: what ends the subscription.
         """

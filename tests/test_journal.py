@@ -43,16 +43,20 @@ class JournalTests(SynchronousTestCase):
             ],
         )
 
-    def test_early_events(self) -> None:
+    def test_from_start(self) -> None:
         """
-        What happened before anybody listened is told to the first who does, once, and bounded.
+        Who asks for it is told what happened since the start as well: bounded, and only the first to ask.
         """
+        within: list[dict[str, Any]] = []
+        self.journal.subscribe(within.append)
         for _ in range(EARLY_EVENTS + 5):
             self.journal.record("wan", "sent", {})
-        self.journal.subscribe(self.heard.append)
+        self.journal.subscribe(self.heard.append, from_start=True)
         self.assertEqual([event["sequence"] for event in self.heard], list(range(6, EARLY_EVENTS + 6)))
+        self.journal.record("wan", "sent", {})
+        self.assertEqual(self.heard[-1], within[-1])
         others: list[dict[str, Any]] = []
-        self.journal.subscribe(others.append)
+        self.journal.subscribe(others.append, from_start=True)
         self.assertEqual(others, [])
 
     def test_end(self) -> None:
