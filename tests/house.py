@@ -1,0 +1,357 @@
+"""
+A whole daemon on virtual time: router, applier, a kernel in memory, a delegating server at the end of each uplink.
+
+Datagrams really go through L{pdlease.udp.ClientPort} and the wire codec; there is no thread, no process, no descriptor,
+and no second that is not counted by L{House.clock}.
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+from collections.abc import Callable
+from errno import EADDRINUSE
+from ipaddress import IPv6Address
+from random import Random
+from typing import Any
+
+from attrs import evolve
+from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.task import Clock
+
+from pdlease.applier import Applier
+from pdlease.client.settings import Chance
+from pdlease.config.model import Config
+from pdlease.config.toml import parse
+from pdlease.demo.delegating import DelegatingServer
+from pdlease.desk import Desk, Journal
+from pdlease.identity import Identity
+from pdlease.lease import UplinkRecord
+from pdlease.ledger import Ledger
+from pdlease.operations import PrivilegeError
+from pdlease.router import Means, Router, numbered
+from pdlease.stores.memory import MemoryStore
+from pdlease.testing import SetTimes
+from pdlease.uplink import Uplink
+from pdlease.wire.codes import MessageType
+from pdlease.wire.duid import DUID
+from pdlease.wire.messages import Message, decode
+from tests.descriptors import FakeReactor, FakeSocket
+from tests.fakes import MemoryKernel, RecordingPrivilege
+
+CLIENT = DUID.from_uuid(bytes(range(16)))
+
+SERVER_ADDRESS = "fe80::5e"
+
+FLIGHT = 0.01
+"""Seconds that a datagram takes, each way."""
+
+OWN = IPv6Address("fe80::1")
+"""The link-local address of every uplink."""
+
+ONE = """
+[uplinks.wan]
+link = "eth0"
+solicit_delay = false
+[[uplinks.wan.delegations]]
+downstreams = ["lan0"]
+"""
+"""The least configuration: one uplink, one downstream."""
+
+TWO = (
+    ONE
+    + """
+[uplinks.dsl]
+link = "ppp0"
+solicit_delay = false
+[[uplinks.dsl.delegations]]
+downstreams = ["lan1", "lan2/60"]
+"""
+)
+"""Two uplinks."""
+
+
+def configuration(text: str) -> Config:
+    """The configuration of a text."""
+    return parse(text.encode(), "/etc/pdlease/pdlease.toml")
+
+
+def datagram(data: bytes, index: int, source: str = SERVER_ADDRESS) -> tuple[Any, ...]:
+    """A datagram as the kernel hands it over, sent to the client's own address."""
+    info = struct.pack("=16sI", OWN.packed, index)
+    return data, (source, 547, 0, index), 0, [(socket.IPPROTO_IPV6, socket.IPV6_PKTINFO, info)]
+
+
+class Line(FakeSocket):
+    """A client socket with the server of its link at the other end."""
+
+    def __init__(self, house: House, link: str, index: int) -> None:
+        super().__init__()
+        self.link = link
+        self.index = index
+        self._house = house
+
+    def sendto(self, data: bytes, destination: Any) -> int:
+        if self.refusing is not None:
+            raise self.refusing
+        return self._house.carry(self, data, super().sendto(data, destination))
+
+
+class HouseKernel(MemoryKernel):
+    """
+    A kernel in memory that can be watched as L{pdlease.netlink.links.LinkWatch} is.
+
+    @ivar stopped: how often the watch was stopped.
+    """
+
+    stopped = 0
+
+    def start(self) -> Deferred[None]:
+        """The table is complete."""
+        return succeed(None)
+
+    def listen(self, listener: Callable[[None], object]) -> None:
+        """Have C{listener} called soon after each change."""
+        self.listeners.append(lambda: self.clock.callLater(0, listener, None))  # type: ignore[attr-defined]
+
+    def stop(self) -> None:
+        """Watch no more."""
+        self.stopped += 1
+
+    def carrier(self, name: str, has_carrier: bool) -> None:
+        """A link gets or loses carrier."""
+        self._set_link(evolve(self._named(name), has_carrier=has_carrier))
+
+
+class HousePrivilege(RecordingPrivilege):
+    """
+    A provider whose client sockets are L{Line}s.
+
+    @ivar refusals: the refusals of the next sockets that are asked for.
+    @ivar slow: whether sockets are opened only by L{open_one}.
+    @ivar asked_sockets: sockets that were asked for and not opened yet.
+    @ivar lines: every socket that was opened.
+    @ivar reloads: what L{reload} answers, from the first on; then C{configuration}.
+    """
+
+    def __init__(self, house: House) -> None:
+        super().__init__(house.kernel)
+        self.refusals: list[Exception] = []
+        self.slow = False
+        self.asked_sockets: list[tuple[str, int, Deferred[Any]]] = []
+        self.lines: list[Line] = []
+        self.reloads: list[bytes | PrivilegeError] = []
+        self._house = house
+
+    def open_client_socket(self, link: str, index: int) -> Deferred[Any]:
+        self.opened.append((link, index))
+        if self.slow:
+            asked: Deferred[Any] = Deferred()
+            self.asked_sockets.append((link, index, asked))
+            return asked
+        return self._socket(link, index)
+
+    def open_one(self) -> None:
+        """Open the socket that was asked for first, or refuse it."""
+        link, index, asked = self.asked_sockets.pop(0)
+        self._socket(link, index).chainDeferred(asked)
+
+    def open_route_socket(self) -> Deferred[Any]:
+        return succeed(FakeSocket())
+
+    def reload(self) -> Deferred[bytes]:
+        if not self.reloads:
+            return succeed(self.configuration)
+        answer = self.reloads.pop(0)
+        return fail(answer) if isinstance(answer, PrivilegeError) else succeed(answer)
+
+    def _socket(self, link: str, index: int) -> Deferred[Any]:
+        if self.refusals:
+            return fail(self.refusals.pop(0))
+        line = Line(self._house, link, index)
+        self.lines.append(line)
+        return succeed(line)
+
+
+def held_port(link: str = "eth0") -> PrivilegeError:
+    """The refusal of a socket whose port somebody else holds."""
+    return PrivilegeError(f"open port 546 on {link}", EADDRINUSE, "Address already in use")
+
+
+class House:
+    """
+    The house.
+
+    @ivar clock: the only time there is; it begins at second 1000.
+    @ivar kernel: links, addresses, routes.
+    @ivar server: whoever answers on every uplink.
+    @ivar silent: links on which nothing comes through.
+    @ivar sent: second, link and message of everything the daemon sent.
+    @ivar events: every event that the daemon told.
+    """
+
+    def __init__(self, text: str = ONE, *, seed: int = 1) -> None:
+        self.clock = Clock()
+        self.clock.advance(1000.0)
+        self.times = SetTimes()
+        self.kernel = HouseKernel(self.clock)
+        self.privilege = HousePrivilege(self)
+        self.reactor = FakeReactor()
+        self.store: Any = MemoryStore(self.times)
+        self.server = DelegatingServer()
+        self.silent: set[str] = set()
+        self.sent: list[tuple[float, str, Message]] = []
+        self.events: list[dict[str, Any]] = []
+        self.holder = ""
+        self.config = configuration(text)
+        self.identity = Identity(duid=CLIENT)
+        self.identity, self.iaids = numbered(self.identity, self.config)
+        self.journal = Journal(self.times)
+        self.journal.subscribe(self.events.append)
+        self.ledger = Ledger(None)
+        source = Random(seed)
+        self.chance = Chance(random=source.random, transaction_id=lambda: source.getrandbits(24))
+        self.applier = Applier(self.clock, self.privilege, self.ledger, self.kernel, self._changed)
+        self.desk: Desk | None = None
+        self.router = Router(
+            Means(
+                clock=self.clock,
+                reactor=self.reactor,
+                privilege=self.privilege,
+                store=self.store_door(),
+                table=self.kernel,
+                applier=self.applier,
+                chance=self.chance,
+                port_holder=lambda: self.holder,
+                told=self.journal.record,
+            ),
+            self.config,
+            lambda uplink: self.identity.duid,
+        )
+        self.desk = Desk(
+            self.router,
+            self.applier,
+            self.journal,
+            seconds=self.clock.seconds,
+            sandbox=lambda: "off",
+            who=lambda: self.identity,
+            reload=self.reload,
+            set_log_level=self._set_log_level,
+        )
+        self.levels: list[str] = []
+        self.kernel.listen(self.router.links_changed)
+
+    def store_door(self) -> Any:
+        """The store that the router is given."""
+        return self.store
+
+    def _changed(self) -> None:
+        if self.desk is not None:
+            self.desk.changed()
+
+    def _set_log_level(self, level: str) -> None:
+        self.levels.append(level)
+
+    async def reload(self, dry_run: bool) -> dict[str, Any]:
+        """A reload that the desk can ask for."""
+        return {"schema": 1, "changed": [], "dry_run": dry_run}
+
+    # What happens around.
+
+    def add_uplink(self, name: str = "eth0") -> None:
+        """An upstream link appears, with carrier and a link-local address."""
+        self.kernel.add_link(name)
+        self.kernel.add_foreign_address(name, f"{OWN}/64")
+
+    def add_links(self, *downstreams: str) -> None:
+        """The links of every uplink appear, and these, or else those of every delegation."""
+        for uplink in self.config.uplinks:
+            self.add_uplink(uplink.link)
+            for link in downstreams or uplink.links:
+                self.kernel.add_link(link)
+
+    def begin(self, records: dict[str, UplinkRecord] | None = None) -> House:
+        """Start the router, and read."""
+        self.router.begin(self.iaids, records or {})
+        self.router.read()
+        return self
+
+    def replace(self, text: str) -> Any:
+        """Put another configuration in place."""
+        self.config = configuration(text)
+        self.identity, self.iaids = numbered(self.identity, self.config)
+        return self.router.replace(self.config, self.iaids)
+
+    def carry(self, line: Line, data: bytes, size: int) -> int:
+        """Take a datagram to the server, and bring what it answers."""
+        self.sent.append((self.clock.seconds(), line.link, decode(data)))
+        self.clock.callLater(FLIGHT, self._answer, line, data)
+        return size
+
+    def _answer(self, line: Line, data: bytes) -> None:
+        if line.link in self.silent:
+            return
+        for answer in self.server.answer(data, self.clock.seconds()):
+            self.clock.callLater(FLIGHT, self.arrive, line, answer)
+
+    def arrive(self, line: Line, data: bytes, source: str = SERVER_ADDRESS) -> None:
+        """A datagram comes in on a socket."""
+        line.arrive(datagram(data, line.index, source))
+        self.reactor.turn()
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass, everything being done at its own second."""
+        end = self.clock.seconds() + seconds
+        while True:
+            calls = [call.getTime() for call in self.clock.getDelayedCalls()]
+            following = min([*calls, end])
+            if following > end or (following == end and end not in calls):
+                break
+            self._pass(following)
+        self._pass(end)
+
+    def _pass(self, moment: float) -> None:
+        passed = max(0.0, moment - self.clock.seconds())
+        self.times.pass_time(passed)
+        self.clock.advance(passed)
+        self.kernel.age()
+
+    # What is to be seen.
+
+    def uplink(self, name: str = "wan") -> Uplink:
+        """An uplink."""
+        return self.router.uplinks[name]
+
+    def line(self, link: str = "eth0") -> Line:
+        """The newest socket on a link."""
+        return next(line for line in reversed(self.privilege.lines) if line.link == link)
+
+    def types(self, since: float = 0.0, link: str = "eth0") -> list[str]:
+        """What kinds of messages were sent on a link since then."""
+        return [
+            MessageType(message.message_type).name
+            for moment, there, message in self.sent
+            if moment >= since and there == link
+        ]
+
+    def addresses(self, link: str = "lan0") -> dict[str, tuple[float, float]]:
+        """The addresses on a link and the seconds for which they are preferred and valid."""
+        index = self.kernel._named(link).index
+        now = self.clock.seconds()
+        return {
+            str(address.address): (address.preferred_until - now, address.valid_until - now)
+            for (there, _), address in self.kernel.true.addresses.items()
+            if there == index
+        }
+
+    def routes(self) -> set[str]:
+        """The routes of ours, with what becomes of packets or the name of the link."""
+        links = self.kernel.true.links
+        return {
+            f"{route.prefix} {links[route.index].name if route.index is not None else route.kind}"
+            for route in self.kernel.true.routes.values()
+        }
+
+    def told(self, event: str) -> list[dict[str, Any]]:
+        """Every event of a name."""
+        return [document for document in self.events if document["event"] == event]
