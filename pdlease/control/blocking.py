@@ -1,6 +1,8 @@
 """
 The control channel for plain scripts, without Twisted: every method returns the answer or raises.
 
+Three lines do::
+
     from pdlease.control.blocking import Control
 
     with Control() as daemon:
@@ -15,7 +17,7 @@ from __future__ import annotations
 import os
 import socket
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from types import TracebackType
 from typing import Any
 
@@ -54,9 +56,9 @@ ENVIRONMENT = "PDLEASE_CONTROL"
 ANSWER_SECONDS = 30.0
 
 
-def default_path() -> str:
+def default_path(environment: Mapping[str, str] = os.environ) -> str:
     """The path of the control socket: C{$PDLEASE_CONTROL}, or the usual one."""
-    return os.environ.get(ENVIRONMENT) or DEFAULT_PATH
+    return environment.get(ENVIRONMENT) or DEFAULT_PATH
 
 
 class Control:

@@ -17,7 +17,7 @@ from typing import IO, Any, NoReturn
 
 from pdlease import __version__
 from pdlease.control.answers import COMMANDS, Invocation, demonstrate
-from pdlease.control.blocking import ENVIRONMENT, default_path
+from pdlease.control.blocking import DEFAULT_PATH, ENVIRONMENT, default_path
 from pdlease.control.errors import ControlError
 from pdlease.control.offline import ConfigurationError, UsageError
 from pdlease.control.vocabulary import NEWEST_PROTOCOL, OLDEST_PROTOCOL
@@ -35,22 +35,18 @@ class Parser(argparse.ArgumentParser):
 
 def parser() -> argparse.ArgumentParser:
     """The whole command line."""
-    json_flag = Parser(add_help=False)
-    json_flag.add_argument(
-        "--json", action="store_true", default=argparse.SUPPRESS, help="answer with one JSON document (watch: lines)"
+    # These may stand before and behind the command; without a default, so that neither place overrules the other.
+    everywhere = Parser(add_help=False, argument_default=argparse.SUPPRESS)
+    everywhere.add_argument("--json", action="store_true", help="answer with one JSON document (watch: lines)")
+    everywhere.add_argument(
+        "--control", metavar="PATH", help=f"the daemon's control socket (default ${ENVIRONMENT}, else {DEFAULT_PATH})"
     )
-    top = Parser(prog="pdleasectl", description="Look at and steer the pdlease daemon.", parents=[json_flag])
-    top.add_argument(
-        "--control",
-        metavar="PATH",
-        default=default_path(),
-        help=f"the daemon's control socket (default ${ENVIRONMENT}, now %(default)s)",
-    )
+    top = Parser(prog="pdleasectl", description="Look at and steer the pdlease daemon.", parents=[everywhere])
     top.add_argument("--version", action="store_true", help="tell the version and end")
     commands = top.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser)
 
     def add(name: str, words: str) -> argparse.ArgumentParser:
-        return commands.add_parser(name, help=words, description=words, parents=[json_flag])
+        return commands.add_parser(name, help=words, description=words, parents=[everywhere])
 
     add("check", "Say everything that is wrong with a configuration file.").add_argument("file", metavar="FILE")
     plan = add("plan", "Show who gets what: of the daemon, or of FILE without any daemon.")
@@ -130,6 +126,7 @@ def _run(given: list[str], out: IO[str], environment: Mapping[str, str]) -> int:
     except SystemExit as done:
         return int(done.code or 0)
     options.json = getattr(options, "json", False)
+    options.control = getattr(options, "control", None) or default_path(environment)
     if options.version:
         return _version(options.json, out)
     if options.command is None:

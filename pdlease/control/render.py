@@ -180,7 +180,9 @@ def event_text(event: Document, paint: Paint) -> str:
     """One event as one line, without the newline: time, number, uplink, what happened, details."""
     place = plain(event.get("uplink") or "daemon")
     details = "  ".join(
-        f"{_words(key)}={_value(value)}" for key, value in event.items() if key not in _EVENT_HEAD and value is not None
+        f"{_words(key)}={_value(value)}"
+        for key, value in event.items()
+        if key not in _EVENT_HEAD and value not in (None, "")
     )
     when = paint(time_of_day(event.get("time")), Colour.FAINT)
     head = f"{when}  {event.get('sequence')}  {paint(place, Colour.NAME)}  {_words(event.get('event'))}"

@@ -11,7 +11,8 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 import pdlease
-from pdlease.control.cli import main, parser
+from pdlease.control.blocking import default_path
+from pdlease.control.cli import main
 from tests.control.running import run
 
 GOOD = """
@@ -143,13 +144,19 @@ class OfflineTests(SynchronousTestCase):
         findings = run("--control", "/nonexistent/socket", "doctor", "--json").json("doctor")["findings"]
         self.assertEqual(findings[0]["code"], "daemon_unreachable")
 
-    def test_socket_from_environment(self) -> None:
-        """The control socket is --control, else $PDLEASE_CONTROL, else the usual place."""
-        self.patch(os, "environ", {"PDLEASE_CONTROL": "/elsewhere"})
-        self.assertEqual(parser().parse_args(["status"]).control, "/elsewhere")
-        self.assertEqual(parser().parse_args(["--control", "/here", "status"]).control, "/here")
-        self.patch(os, "environ", {})
-        self.assertEqual(parser().parse_args(["status"]).control, "/run/pdlease/control.sock")
+    def test_which_socket(self) -> None:
+        """The control socket is --control, wherever it stands, else $PDLEASE_CONTROL, else the usual one."""
+
+        def reached(*arguments: str, environment: dict[str, str]) -> str:
+            err = io.StringIO()
+            self.assertEqual(main(arguments, io.StringIO(), err, environment), 3)
+            return err.getvalue()
+
+        elsewhere = {"PDLEASE_CONTROL": "/nonexistent/elsewhere"}
+        self.assertIn("at /nonexistent/elsewhere:", reached("status", environment=elsewhere))
+        for arguments in (["--control", "/nonexistent/here", "status"], ["status", "--control", "/nonexistent/here"]):
+            self.assertIn("at /nonexistent/here:", reached(*arguments, environment=elsewhere))
+        self.assertEqual(default_path({}), "/run/pdlease/control.sock")
 
     def test_no_twisted(self) -> None:
         """Pdleasectl starts without importing Twisted or zope."""
