@@ -2,7 +2,9 @@
 The control channel as a Python interface for Twisted programs: typed methods that return Deferreds.
 
 The same without a reactor is L{pdlease.control.blocking}.  What each command does is documented with
-L{pdlease.interfaces.IDaemonControl} and in C{docs/control.rst}; errors are those of L{pdlease.control.errors}.  To begin::
+L{pdlease.interfaces.IDaemonControl} and in C{docs/control.rst}; errors are those of L{pdlease.control.errors}.
+
+To begin::
 
     from pdlease.control.client import connect
 
