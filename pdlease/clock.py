@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from ctypes import CDLL, Structure, byref, c_int, c_long, get_errno
+from ctypes import CDLL, Structure, byref, c_int, c_long, get_errno, sizeof
 from errno import EAGAIN, ECANCELED
 from heapq import heapify, heappop, heappush
 from math import ceil, inf
@@ -46,7 +46,7 @@ SUSPENDED = 0.5
 
 _NONBLOCK_CLOEXEC = os.O_NONBLOCK | os.O_CLOEXEC
 _ABSOLUTE, _CANCEL_ON_SET = 1, 2
-_FAR = 2.0**33
+_FAR = 2.0 ** (33 if sizeof(c_long) > 4 else 31) - 1  # seconds: no timer is armed for later, and a C long holds it
 _UNSYNCHRONISED = 0x40
 
 
