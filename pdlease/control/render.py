@@ -170,7 +170,7 @@ def reload_text(document: Document, dry_run: bool) -> str:
     lines = [
         f"{'would be ' if dry_run else ''}{plain(kind)}: {', '.join(map(plain, names))}"
         for kind, names in kinds.items()
-        if names
+        if names and kind != "kept"
     ]
     lines += [f"  {plain(operation)}" for operation in document.get("operations") or ()]
     return "\n".join(lines or ["Nothing would change." if dry_run else "Nothing changed."]) + "\n"

@@ -147,7 +147,8 @@ class OtherTests(SynchronousTestCase):
         self.assertEqual(
             render.reload_text({"changed": changed}, True), "would be added: lte\nwould be replaced: wan\n"
         )
-        self.assertEqual(render.reload_text({"changed": {}}, False), "Nothing changed.\n")
+        for unchanged in ({}, {"kept": ["wan"]}, []):
+            self.assertEqual(render.reload_text({"changed": unchanged}, False), "Nothing changed.\n")
 
     def test_event(self) -> None:
         """An event is one line: time of day, number, uplink, name, then whatever it has."""
