@@ -10,7 +10,7 @@ from twisted.internet.base import DelayedCall
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from zope.interface import implementer
 
-from pdlease.clock import PendingCalls
+from pdlease.pending import PendingCalls
 
 
 @implementer(IReactorTime)
