@@ -35,6 +35,8 @@ CALLS: tuple[Rule, ...] = (
     "ftruncate",
     "mkdir",
     "mkdirat",
+    # how the reactor hears of signals, where it was not running before
+    "pipe2",
     "pselect6",
     "recvmmsg",
     "rename",

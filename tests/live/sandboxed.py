@@ -10,6 +10,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from ipaddress import IPv6Interface
 from typing import Any
 
@@ -23,8 +24,7 @@ from pdlease.config.model import Config
 from pdlease.config.toml import parse
 from pdlease.interfaces import PrivilegeContext
 from pdlease.lease import Lease, UplinkRecord
-from pdlease.operations import PutAddress
-from pdlease.privilege.helper import HelperPrivilege
+from pdlease.operations import EnableIPv6, PutAddress
 from pdlease.sandbox.daemon import enter
 from pdlease.stores.file import FileStore
 from pdlease.testing import IDENTITY
@@ -46,7 +46,7 @@ async def live(reactor: Any, config: Config, path: str, say: Callable[..., None]
     with open(path, "rb") as file:
         source = file.read()
     context = PrivilegeContext(reactor=reactor, configuration_path=path, configuration=config, ended=say)
-    privilege = HelperPrivilege(context)
+    privilege = import_module(f"pdlease.privilege.{config.daemon.privileges}").factory.build("", context)
     await privilege.start()
     index = {name: socket.if_nametoindex(name) for name in ("wan0", "lan0")}
     store = FileStore(config.daemon.state, SystemTimes())
@@ -56,7 +56,8 @@ async def live(reactor: Any, config: Config, path: str, say: Callable[..., None]
     observed: list[str] = []
     with open(f"{config.daemon.state}/log", "a") as log_file:
         globalLogBeginner.beginLoggingTo([textFileLogObserver(log_file)], redirectStandardIO=False)
-        report = enter(config.daemon)
+        in_process = config.daemon.privileges == "inprocess"
+        report = enter(config.daemon, readable=[os.path.dirname(path)] if in_process else [])
         say("report", str(report), list(report.remarks))
         say("uid", os.getresuid(), os.getresgid(), os.getgroups())
         log.info("inside")
@@ -76,7 +77,8 @@ async def live(reactor: Any, config: Config, path: str, say: Callable[..., None]
         put = PutAddress(
             link="lan0", index=index["lan0"], address=IPv6Interface("2001:db8:0:1::1/64"), preferred=1, valid=2
         )
-        await privilege.perform([put])[0]
+        for waited in privilege.perform([EnableIPv6(link="lan0", index=index["lan0"]), put]):
+            await waited
         observed.append(f"{len(route_socket.recv(65536)) > 16}")
         assert await privilege.reload() == source
         await store.save_identity(IDENTITY)

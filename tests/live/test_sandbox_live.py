@@ -91,7 +91,7 @@ class SandboxTests(SynchronousTestCase):
         status, said = self.run_daemon("kill")
         self.assertEqual((status, said["errors"]), (-15, []))
         (((report, remarks)),) = said["report"]
-        self.assertRegex(report, "^user nobody, no capabilities, Landlock [0-9]+, seccomp kill$")
+        self.assertRegex(report, "^user nobody, no capabilities, Landlock .*, seccomp kill$")
         self.assertEqual(remarks, [])
         self.assertEqual(said["uid"], [[[65534] * 3, [os.stat(f"{self.folder}/state").st_gid] * 3, []]])
         self.assertEqual(said["ready"], [[["True"]]])
@@ -99,6 +99,18 @@ class SandboxTests(SynchronousTestCase):
         self.assertEqual(said["left"], [[False]])
         with open(f"{self.folder}/state/log") as file:
             self.assertRegex(file.read(), "inside(.|\n)*outside")
+
+    def test_in_process(self) -> None:
+        """
+        With the provider C{inprocess} the daemon keeps the two capabilities, and does all of that itself.
+        """
+        status, said = self.run_daemon("kill", "inprocess")
+        self.assertEqual((status, said["errors"]), (-15, []))
+        (((report, remarks)),) = said["report"]
+        self.assertRegex(
+            report, "^user nobody, capabilities NET_BIND_SERVICE NET_ADMIN, Landlock [0-9]+, seccomp kill$"
+        )
+        self.assertEqual((remarks, said["left"]), ([], [[False]]))
 
     def test_what_it_may_not(self) -> None:
         """
