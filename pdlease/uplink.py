@@ -156,7 +156,9 @@ class Uplink:
             self.waits_for = waits_for
             self._tell("link", waits_for=waits_for)
         if self.port is None and link is not None and not self._opening and self._socket_timer is None:
+            # what is ready is judged again when it is open, which may be at once
             self._open(link)
+            return
         ready = not waits_for and self.port is not None
         if ready and not self._ready:
             self._ready = True
@@ -245,8 +247,8 @@ class Uplink:
         if isinstance(effect, Send):
             self._send(effect)
         elif isinstance(effect, LeaseChanged):
-            self._around.leased(self)
             self._to_keep = True
+            self._around.leased(self)
             self._tell(
                 "lease", change=effect.change.name.lower(), prefixes=[str(p.prefix) for p in effect.lease.prefixes]
             )
