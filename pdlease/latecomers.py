@@ -14,7 +14,6 @@ MODULES = (
     # ours
     "pdlease.config.compare",
     "pdlease.config.toml",
-    "pdlease.control.client",
     "pdlease.control.server",
     "pdlease.desk",
     "pdlease.report",

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from pdlease.client.settings import Chance
     from pdlease.clock import BootClock, SystemTimes
-    from pdlease.control.peers import Roles
+    from pdlease.control.roles import Roles
     from pdlease.control.server import ControlService
     from pdlease.interfaces import ILeaseStore, IPrivilege, PrivilegeContext, StoreContext
     from pdlease.netlink.links import LinkWatch
@@ -80,8 +80,8 @@ class Machine:
 
         @raise CannotStart: when that cannot be done.
         """
+        from pdlease.control.listening import listen_socket
         from pdlease.control.peers import ControlSocketError, resolve_roles
-        from pdlease.control.server import listen_socket
 
         try:
             roles = resolve_roles(settings.control_group)

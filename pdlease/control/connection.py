@@ -27,7 +27,8 @@ from pdlease.control.errors import InvalidError, RefusedError, VersionMismatchEr
 from pdlease.control.history import EventRing
 from pdlease.control.paging import PageStore
 from pdlease.control.responders import DESKS, responders_before_version, responders_of
-from pdlease.control.vocabulary import CLOSING, EVENT, NEWEST_PROTOCOL, OLDEST_PROTOCOL, Closing, Role
+from pdlease.control.roles import Role
+from pdlease.control.vocabulary import CLOSING, EVENT, NEWEST_PROTOCOL, OLDEST_PROTOCOL, Closing
 from pdlease.interfaces import IDaemonControl
 from pdlease.logs import Logger
 

@@ -14,9 +14,7 @@ import struct
 from collections.abc import Iterable
 from socket import SO_PEERCRED, SOL_SOCKET, socket
 
-from attrs import frozen
-
-from pdlease.control.vocabulary import Role
+from pdlease.control.roles import Peer, Roles
 
 # linux/socket.h, include/uapi/asm-generic/socket.h; Python has no name for it.  Alpha, MIPS, PA-RISC and SPARC differ.
 _SO_PEERGROUPS = 59
@@ -26,45 +24,6 @@ _GROUPS_OCTETS = 1024
 
 class ControlSocketError(Exception):
     """The control socket cannot be made ready; the text is a sentence with the path."""
-
-
-@frozen(kw_only=True)
-class Peer:
-    """
-    @ivar pid: process id when it connected, for the log only.
-    @ivar uid: effective user id.
-    @ivar gids: effective group id and supplementary groups.
-    """
-
-    pid: int
-    uid: int
-    gids: frozenset[int]
-
-    def __str__(self) -> str:
-        return f"uid {self.uid} (process {self.pid})"
-
-
-@frozen(kw_only=True)
-class Roles:
-    """
-    Which users and groups have which role.
-
-    @ivar admin_uids: users who may do everything: root, and whoever started the daemon.
-    @ivar admin_gids: groups whose members may do everything (C{control_group}).
-    @ivar viewer_gids: groups whose members may look.
-    """
-
-    admin_uids: frozenset[int]
-    admin_gids: frozenset[int] = frozenset()
-    viewer_gids: frozenset[int] = frozenset()
-
-    def role_of(self, peer: Peer) -> Role | None:
-        """The highest role of a peer; C{None} when it has none."""
-        if peer.uid in self.admin_uids or peer.gids & self.admin_gids:
-            return Role.ADMIN
-        if peer.gids & self.viewer_gids:
-            return Role.VIEWER
-        return None
 
 
 def group_id(name: str) -> int:

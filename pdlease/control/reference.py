@@ -12,7 +12,8 @@ from textwrap import wrap
 
 from pdlease.control.boxes import MAX_BOX, MAX_KEY, MAX_PAIRS, MAX_VALUE
 from pdlease.control.errors import ERRORS
-from pdlease.control.vocabulary import MORE, PAGE, WORDS, Closing, Field, Role, Word
+from pdlease.control.roles import Role
+from pdlease.control.vocabulary import MORE, PAGE, WORDS, Closing, Field, Word
 
 BEGIN = ".. Generated from here on by docs/write_control.py\n"
 

@@ -30,6 +30,7 @@ from pdlease.control.errors import (
 )
 from pdlease.control.history import KEPT_EVENTS, EventRing
 from pdlease.control.paging import PageStore
+from pdlease.control.roles import Role
 from pdlease.control.vocabulary import (
     HISTORY,
     IDENTITY,
@@ -45,7 +46,6 @@ from pdlease.control.vocabulary import (
     WAIT,
     WATCH,
     WHY,
-    Role,
     Word,
 )
 from pdlease.interfaces import IDaemonControl, Refused, UnknownUplink

@@ -1,21 +1,19 @@
 """
-The control socket in the daemon: made early as root, accepting late, bounded in every way.
+The control service in the daemon: accepts late, asks the kernel who is there, and is bounded in every way.
 
-L{listen_socket} makes the socket while the daemon is still root; connections wait in its backlog until
-L{ControlService} starts, behind the closed sandbox.  Twisted's own UNIX port is not used: it makes the socket file
-writable for the world when it adopts one, and raises at stop where it may not remove the file.  One connection is
-L{pdlease.control.connection}.
+The socket was made by L{pdlease.control.listening} while the daemon was still root; connections wait in its backlog
+until L{ControlService} starts, behind the closed sandbox.  Twisted's own UNIX port is not used: it makes the socket
+file writable for the world when it adopts one, and raises at stop where it may not remove the file.  One connection
+is L{pdlease.control.connection}.
 """
 
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import socket
-import stat
 from collections.abc import Callable
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
 from twisted.application.service import Service
@@ -28,18 +26,15 @@ from zope.interface import implementer
 from pdlease.control.commands import command_of
 from pdlease.control.connection import ControlConnection
 from pdlease.control.history import EventRing
-from pdlease.control.peers import ControlSocketError, Peer, Roles, group_id, peer_of
-from pdlease.control.vocabulary import CLOSING, Closing, Role
+from pdlease.control.peers import peer_of
+from pdlease.control.roles import Peer, Role, Roles
+from pdlease.control.vocabulary import CLOSING, Closing
 from pdlease.interfaces import IDaemonControl
 from pdlease.logs import Logger
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from twisted.internet.interfaces import IDelayedCall
 
-#: Connections that wait until they are accepted.
-BACKLOG = 64
 #: Connections at once; and how many more for root alone, so that nobody can lock root out.
 MOST_CONNECTIONS = 32
 ROOT_RESERVE = 8
@@ -64,75 +59,6 @@ class ControlReactor(Protocol):
 
     def adoptStreamConnection(self, fileDescriptor: int, addressFamily: int, factory: Any) -> None:
         """See L{twisted.internet.interfaces.IReactorSocket}."""
-
-
-def listen_socket(path: str, group: str) -> socket.socket:
-    """
-    Make the control socket and listen; nothing is accepted yet.
-
-    A socket file that nobody listens on is removed; one that somebody does is left alone.  The folder is made (0755) if
-    it is missing.  The file is 0660 and of the group, or 0600 without one.
-
-    @param path: where.
-    @param group: name or number of the group that may control the daemon; empty for root alone.
-    @return: a non-blocking listening socket.
-    @raise ControlSocketError: when that cannot be done; the daemon should not start then (D56).
-    """
-    gid = group_id(group) if group else None
-    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        folder = os.path.dirname(os.path.abspath(path))
-        os.makedirs(folder, mode=0o755, exist_ok=True)
-        with _locked(folder):
-            _remove_stale(path)
-            # The folder may belong to the daemon's own user, who must not make us change some other file: so the mode
-            # comes with the file, the group never through a link, and nobody gets in before the last line.
-            before = os.umask(0o177 if gid is None else 0o117)
-            try:
-                listening.bind(path)
-            finally:
-                os.umask(before)
-            if gid is not None:
-                os.chown(path, -1, gid, follow_symlinks=False)
-            listening.listen(BACKLOG)
-        listening.setblocking(False)
-    except BaseException as problem:
-        listening.close()
-        if isinstance(problem, OSError):
-            words = problem.strerror or str(problem)
-            raise ControlSocketError(f"The control socket {path} cannot be made: {words}.") from problem
-        raise
-    return listening
-
-
-@contextmanager
-def _locked(folder: str) -> Iterator[None]:
-    """Keep two daemons that start at once from removing each other's new socket."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def _remove_stale(path: str) -> None:
-    try:
-        mode = os.lstat(path).st_mode
-    except FileNotFoundError:
-        return
-    if not stat.S_ISSOCK(mode):
-        raise ControlSocketError(f"{path}, where the control socket shall be, is something else; remove it.")
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        probe.setblocking(False)
-        try:
-            probe.connect(path)
-        except ConnectionRefusedError:
-            os.unlink(path)
-            return
-        except BlockingIOError:
-            pass
-    raise ControlSocketError(f"Another daemon listens on the control socket {path}.")
 
 
 class _ForOne(Factory):
@@ -242,7 +168,7 @@ class ControlService(Service):
     @param reactor: for descriptors, never for time.
     @param clock: provides L{IReactorTime}; the boot-time clock.
     @param daemon: provides L{IDaemonControl}.
-    @param listening: what L{listen_socket} gave; closed at stop.
+    @param listening: what L{listen_socket<pdlease.control.listening.listen_socket>} gave; closed at stop.
     @param path: its path; the file is removed at stop where that is allowed.
     @param roles: who may do what.
     @ivar events: what happened lately; watchers read it.

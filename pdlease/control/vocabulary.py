@@ -8,9 +8,11 @@ here.  The numbers that bound a connection are L{pdlease.control.boxes} and L{pd
 
 from __future__ import annotations
 
-from enum import Enum, IntEnum
+from enum import Enum
 
 from attrs import frozen
+
+from pdlease.control.roles import Role
 
 #: The versions of the protocol that this release speaks; L{VERSION} negotiates.
 OLDEST_PROTOCOL = 1
@@ -18,13 +20,6 @@ NEWEST_PROTOCOL = 1
 
 #: Octets of one page of a document: an AMP value holds at most 65,535.
 PAGE_OCTETS = 60_000
-
-
-class Role(IntEnum):
-    """What a connection may do; a higher role may do all that a lower one may."""
-
-    VIEWER = 1
-    ADMIN = 2
 
 
 class Kind(Enum):

@@ -12,7 +12,7 @@ from zope.interface import implementer
 
 from pdlease.control.connection import ControlConnection
 from pdlease.control.history import EventRing
-from pdlease.control.vocabulary import Role
+from pdlease.control.roles import Role
 from pdlease.interfaces import IDaemonControl, Refused, UnknownUplink
 
 WAN = {

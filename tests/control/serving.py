@@ -8,8 +8,9 @@ from twisted.internet import reactor  # noqa: TID251 - real sockets need the rea
 from twisted.trial.unittest import TestCase
 
 from pdlease.control.client import ControlClient, connect
-from pdlease.control.peers import Roles
-from pdlease.control.server import ControlService, listen_socket
+from pdlease.control.listening import listen_socket
+from pdlease.control.roles import Roles
+from pdlease.control.server import ControlService
 from tests.control.daemons import FakeDaemon
 
 

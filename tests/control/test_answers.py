@@ -11,8 +11,9 @@ from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import TestCase
 
-from pdlease.control.peers import Roles
-from pdlease.control.server import ControlService, listen_socket
+from pdlease.control.listening import listen_socket
+from pdlease.control.roles import Roles
+from pdlease.control.server import ControlService
 from tests.control.daemons import FakeDaemon
 from tests.control.running import Outcome, run, schema
 

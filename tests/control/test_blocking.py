@@ -22,7 +22,7 @@ from pdlease.control.errors import (
     TimedOutError,
     UnknownUplinkError,
 )
-from pdlease.control.peers import Roles
+from pdlease.control.roles import Roles
 from pdlease.control.server import goodbye
 from pdlease.control.vocabulary import Closing
 from tests.control.serving import SocketCase

@@ -17,7 +17,7 @@ from pdlease.control.errors import (
     UnknownUplinkError,
     UnreachableError,
 )
-from pdlease.control.peers import Roles
+from pdlease.control.roles import Roles
 from tests.control.serving import SocketCase
 
 

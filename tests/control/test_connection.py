@@ -9,7 +9,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from pdlease.control.boxes import encode_box
 from pdlease.control.connection import BURST, IN_FLIGHT
-from pdlease.control.vocabulary import WORDS, Role
+from pdlease.control.roles import Role
+from pdlease.control.vocabulary import WORDS
 from pdlease.interfaces import UnknownUplink
 from tests.control.daemons import Line
 

@@ -13,9 +13,10 @@ from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import SynchronousTestCase
 
 import pdlease
-from pdlease.control.peers import Peer, Roles, group_id, peer_of, resolve_roles
-from pdlease.control.server import ControlService, listen_socket
-from pdlease.control.vocabulary import Role
+from pdlease.control.listening import listen_socket
+from pdlease.control.peers import group_id, peer_of, resolve_roles
+from pdlease.control.roles import Peer, Role, Roles
+from pdlease.control.server import ControlService
 from tests.control.serving import SocketCase
 
 IS_ROOT = os.geteuid() == 0
