@@ -1,0 +1,58 @@
+"""
+What L{tests.live.test_links} has done on another kernel: C{python -m tests.live.inside_lab}, as root, in a machine that
+is thrown away.  It computes many times slower than usual: nothing here is about time.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from tests.live.daemon import Daemon
+from tests.live.network import Network, ip, until
+from tests.live.scripted import Server
+
+PATIENCE = 60.0
+"""Seconds in which anything must happen."""
+
+
+def vlan() -> None:
+    """A VLAN as the uplink: bound, and again after the port below was without carrier."""
+    network = Network()
+    try:
+        for namespace, port, name in ((network.router, "wan0", "wan0.835"), (network.isp, "cpe0", "cpe0.835")):
+            ip("-n", namespace, "link", "add", "link", port, "name", name, "type", "vlan", "id", "835")
+            ip("-n", namespace, "link", "set", name, "up")
+        for namespace, name in ((network.router, "wan0.835"), (network.isp, "cpe0.835")):
+            network.ready(namespace, name)
+        Server(network, "cpe0.835", "--preference", "255").start()
+        daemon = Daemon(network, {'"wan0.835"': ['["lan0", "lan1"]']})
+        try:
+            begin(daemon)
+            daemon.bound("wan0.835", PATIENCE)
+            assert "2001:db8:1000::1/64" in network.global_addresses("lan0"), network.global_addresses("lan0")
+            print("VLAN: bound", flush=True)
+            ip("-n", network.isp, "link", "set", "cpe0", "down")
+            until(lambda: daemon.status("wan0.835")["state"] == "down", PATIENCE, "the session to notice")
+            assert "2001:db8:1000::1/64" in network.global_addresses("lan0"), network.global_addresses("lan0")
+            ip("-n", network.isp, "link", "set", "cpe0", "up")
+            ip("-n", network.isp, "link", "set", "cpe0.835", "up")
+            until(lambda: daemon.status("wan0.835")["state"] == "bound", PATIENCE, "the session to be bound again")
+            assert daemon.status("wan0.835")["counters"]["sent_rebind"] >= 1
+            assert daemon.status("wan0.835")["counters"]["sent_solicit"] == 1
+            print("VLAN: bound again", flush=True)
+        except BaseException:
+            print(daemon.said()[-4000:], flush=True)
+            raise
+    finally:
+        network.close()
+
+
+def begin(daemon: Daemon) -> None:
+    """Start a daemon with more patience than usual."""
+    daemon.start(ready=False)
+    until(daemon.answers, PATIENCE, "the daemon to answer")
+
+
+if __name__ == "__main__":
+    vlan()
+    sys.exit(0)
