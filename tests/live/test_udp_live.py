@@ -31,8 +31,8 @@ def bound(link: str, port: int) -> socket.socket:
 
 
 def link_local(link: str) -> str:
-    """The link-local address of a link, or nothing."""
-    words = ip(f"-6 -o address show dev {link} scope link").split()
+    """The link-local address of a link that can be used, or nothing."""
+    words = ip(f"-6 -o address show dev {link} scope link -tentative").split()
     return words[3].split("/")[0] if "inet6" in words else ""
 
 
@@ -117,19 +117,19 @@ class ClientPortTests(SynchronousTestCase):
     def test_wrong_link(self) -> None:
         """A port whose socket hears other links drops what came in by them (R-16-02)."""
         told: list[str] = []
-        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as anywhere:
-            self.ports["nla"].stop()
-            self.ports["nlb"].stop()
-            anywhere.bind(("::", 546))
-            index = socket.if_nametoindex("nla")
-            port = ClientPort(
-                self.reactor, anywhere, index, lambda *_: told.append("taken"), lambda why, *_: told.append(why)
-            )
-            port.startReading()
-            self.answer("nlb", b"reply")
-            self.answer("nla", b"reply")
-            self.until(lambda: len(told) == 2)
-            port.stop()
+        for link in LINKS:
+            self.ports[link].stop()
+        anywhere = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+        anywhere.bind(("::", 546))
+        index = socket.if_nametoindex("nla")
+        port = ClientPort(
+            self.reactor, anywhere, index, lambda *_: told.append("taken"), lambda reason, *_: told.append(reason)
+        )
+        self.addCleanup(port.stop)
+        port.startReading()
+        self.answer("nlb", b"reply")
+        self.answer("nla", b"reply")
+        self.until(lambda: len(told) == 2)
         self.assertEqual(sorted(told), ["taken", "wrong_link"])
 
     def test_link_down(self) -> None:
