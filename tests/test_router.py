@@ -1,0 +1,319 @@
+"""
+Tests of L{pdlease.router}.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from attrs import evolve
+from twisted.internet.defer import Deferred, ensureDeferred, fail
+from twisted.trial.unittest import SynchronousTestCase
+
+from pdlease.client.settings import IAWish
+from pdlease.identity import Identity
+from pdlease.interfaces import StoreError
+from pdlease.lease import Lease, UplinkRecord
+from pdlease.operations import Operation, PrivilegeError, PutAddress
+from pdlease.router import Change, numbered, settings_of
+from tests.house import CLIENT, ONE, TWO, House, configuration
+
+WIDER = ONE.replace('["lan0"]', '["lan0", "lan9"]')
+"""L{ONE}, with one downstream more."""
+
+NONE = """
+[switches.lab]
+link = "br0"
+"""
+"""A configuration without uplinks."""
+
+
+class Slow:
+    """
+    A store that does what it is asked when it is told to.
+
+    @ivar asked: what it was asked for, in order.
+    @ivar waiting: what is under way.
+    """
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.waiting: list[Deferred[None]] = []
+
+    def save_uplink(self, name: str, record: UplinkRecord) -> Deferred[None]:
+        return self._ask(f"save {name}")
+
+    def forget_uplink(self, name: str) -> Deferred[None]:
+        return self._ask(f"forget {name}")
+
+    def _ask(self, what: str) -> Deferred[None]:
+        self.asked.append(what)
+        asked: Deferred[None] = Deferred()
+        self.waiting.append(asked)
+        return asked
+
+    def answer(self) -> None:
+        """Finish what was begun first."""
+        self.waiting.pop(0).callback(None)
+
+
+class SettingsTests(SynchronousTestCase):
+    """Tests of L{numbered} and L{settings_of}."""
+
+    def test_numbered(self) -> None:
+        """Every delegation has an IAID, different from all others of this client (R-12-01, D25)."""
+        config = configuration(TWO)
+        identity, iaids = numbered(Identity(duid=CLIENT), config)
+        self.assertEqual(set(iaids), {("wan", "lan0"), ("dsl", "lan1")})
+        self.assertEqual(len(set(iaids.values())), 2)
+        self.assertEqual(numbered(identity, config), (identity, iaids))
+
+    def test_settings(self) -> None:
+        """The session of an uplink is told what the configuration says, and what was remembered."""
+        config = configuration(
+            """
+            [uplinks.wan]
+            rapid_commit = true
+            solicit_delay = false
+            reconfigure = true
+            rate_limit = [5, 10]
+            [[uplinks.wan.delegations]]
+            iaid = 7
+            hint = 48
+            downstreams = ["lan0"]
+            """
+        )
+        record = UplinkRecord(lease=Lease(), sol_max_rt=600, inf_max_rt=700)
+        settings = settings_of(config.uplinks[0], CLIENT, {("wan", "lan0"): 7}, record)
+        self.assertEqual((settings.uplink, settings.duid), ("wan", CLIENT))
+        self.assertEqual(settings.wishes, (IAWish(iaid=7, hint_length=48),))
+        self.assertEqual((settings.rapid_commit, settings.solicit_delay, settings.reconfigure), (True, False, True))
+        self.assertEqual(settings.rate_limit, (5, 10))
+        self.assertEqual((settings.sol_max_rt, settings.inf_max_rt), (600, 700))
+
+
+class RouterCase(SynchronousTestCase):
+    """Houses with two uplinks."""
+
+    def bound(self, text: str = TWO, arrange: Callable[[House], None] = lambda house: None) -> House:
+        """A house, every uplink bound."""
+        house = House(text)
+        house.add_links("lan0")
+        for link in ("lan1", "lan2", "lan9"):
+            house.kernel.add_link(link)
+        arrange(house)
+        house.begin()
+        house.wait(4)
+        self.assertEqual({uplink.session.state.name for uplink in house.router.uplinks.values()}, {"BOUND"})
+        house.privilege.take()
+        return house
+
+
+class BeginTests(RouterCase):
+    """How a configuration is put in place."""
+
+    def test_attempted(self) -> None:
+        """The first attempts are over when every uplink has sent, or cannot."""
+        house = House(TWO)
+        house.privilege.slow = True
+        house.add_uplink("eth0")
+        house.add_uplink("ppp0")
+        house.router.begin(house.iaids, {})
+        attempted = ensureDeferred(house.router.attempted())
+        house.privilege.open_one()
+        self.assertNoResult(attempted)
+        house.privilege.open_one()
+        self.successResultOf(attempted)
+
+    def test_no_uplinks(self) -> None:
+        """A configuration without uplinks has nothing to wait for."""
+        house = House(NONE)
+        house.begin()
+        self.successResultOf(ensureDeferred(house.router.attempted()))
+
+    def test_left_overs_of_others(self) -> None:
+        """
+        What an earlier run left of an uplink that is no longer configured is removed at the start; what it left of one
+        whose lease cannot be dated stays until it is known what is held.
+        """
+        house = self.bound()
+        records = {name: uplink.record for name, uplink in house.router.uplinks.items()}
+        again = House(ONE)
+        again.kernel, again.ledger = house.kernel, house.ledger
+        again.applier._table, again.applier._ledger = house.kernel, house.ledger
+        again.privilege.kernel = house.kernel
+        again.router._around = evolve(again.router._around, table=house.kernel)
+        again.clock.rightNow = house.clock.rightNow
+        house.kernel.clock = again.clock
+        again.silent.add("eth0")
+        again.begin({"wan": evolve(records["wan"], trusted=False), "dsl": records["dsl"]})
+        self.assertEqual((again.addresses("lan1"), again.addresses("lan2")), ({}, {}))
+        self.assertIn("2001:db8::1/64", again.addresses("lan0"))
+        again.wait(15)
+        self.assertEqual(again.addresses("lan0"), {})
+
+    def test_lease_of_a_stranger(self) -> None:
+        """An uplink that was replaced has no say any more."""
+        house = self.bound()
+        old = house.uplink("wan")
+        house.replace(WIDER)
+        before = house.router.shares["wan"]
+        house.router.leased(old)
+        self.assertIs(house.router.shares["wan"], before)
+
+    def test_links_of_others(self) -> None:
+        """A notice about a link is shown to the uplink on it, and to no other."""
+        house = House(TWO)
+        house.begin()
+        house.kernel.listeners.clear()
+        house.add_uplink("eth0")
+        house.add_uplink("ppp0")
+        house.router.links_changed({"ppp0"})
+        self.assertEqual([link for link, _ in house.privilege.opened], ["ppp0"])
+
+
+class ReplaceTests(RouterCase):
+    """Tests of L{Router.replace}: reload."""
+
+    def test_unchanged(self) -> None:
+        """An uplink that did not change keeps its session, socket and timers; nothing at all happens (D37, D38)."""
+        house = self.bound()
+        before = [(uplink, uplink.session, uplink.port, uplink._timer) for uplink in house.router.uplinks.values()]
+        sent = len(house.sent)
+        self.assertEqual(house.replace(TWO), Change(kept=("wan", "dsl")))
+        self.assertEqual(
+            [(uplink, uplink.session, uplink.port, uplink._timer) for uplink in house.router.uplinks.values()], before
+        )
+        self.assertEqual((house.privilege.take(), len(house.sent)), ([], sent))
+
+    def test_changed(self) -> None:
+        """
+        An uplink that changed is begun anew with its lease: its addresses stay, what is new comes at once, and a Rebind
+        goes out of a new socket (D39).
+        """
+        house = self.bound(ONE)
+        old, line = house.uplink(), house.line()
+        self.assertEqual(house.replace(WIDER), Change(replaced=("wan",)))
+        self.assertIsNot(house.uplink(), old)
+        self.assertEqual((line.closed, house.line().closed), (1, 0))
+        self.assertIn("2001:db8::1/64", house.addresses())
+        self.assertFalse([o for o in house.privilege.take() if type(o).__name__.startswith("Remove")])
+        house.wait(2)
+        self.assertEqual((house.types()[-1], house.uplink().session.state.name), ("REBIND", "BOUND"))
+
+    def test_added(self) -> None:
+        """An uplink that is new begins at once, and reads; the others are left alone."""
+        house = self.bound(ONE)
+        wan = house.uplink()
+        house.add_uplink("ppp0")
+        self.assertEqual(house.replace(TWO), Change(added=("dsl",), kept=("wan",)))
+        house.wait(4)
+        self.assertIs(house.uplink(), wan)
+        self.assertEqual(house.uplink("dsl").session.state.name, "BOUND")
+
+    def test_removed(self) -> None:
+        """
+        What an uplink held that is removed from the configuration leaves the kernel and the store; nothing is sent, for
+        a removal is no Release (D40, design 19).
+        """
+        house = self.bound()
+        line, sent = house.line("ppp0"), len(house.sent)
+        self.assertEqual(house.replace(ONE), Change(removed=("dsl",), kept=("wan",)))
+        self.assertEqual((house.addresses("lan1"), house.addresses("lan2")), ({}, {}))
+        self.assertIn("2001:db8::1/64", house.addresses("lan0"))
+        self.assertEqual((line.closed, len(house.sent)), (1, sent))
+        self.assertEqual([name for name, _ in self.successResultOf(house.store.load()).uplinks], ["wan"])
+        self.assertEqual(set(house.router.shares), {"wan"})
+
+    def test_order(self) -> None:
+        """Uplinks stand in the order of the file, however they came."""
+        house = self.bound()
+        head, tail = TWO.split("[uplinks.dsl]")
+        house.replace("[uplinks.dsl]" + tail + head)
+        self.assertEqual(list(house.router.uplinks), ["dsl", "wan"])
+
+    def test_refused_before(self) -> None:
+        """What the provider refused is tried again at once, for its rules may have changed."""
+        house = House(ONE)
+        house.add_links()
+        rule = PrivilegeError("add", 0, "policy")
+
+        def refuses(operation: Operation) -> PrivilegeError | None:
+            return rule if isinstance(operation, PutAddress) else None
+
+        house.privilege.refuses = refuses
+        house.begin()
+        house.wait(3)
+        self.assertEqual(house.addresses(), {})
+        house.privilege.refuses = lambda operation: None
+        house.replace(ONE)
+        self.assertIn("2001:db8::1/64", house.addresses())
+
+    def test_moved_to_another_link(self) -> None:
+        """An uplink that moves to another link leaves the old one alone and asks on the new one."""
+        house = self.bound(ONE)
+        house.add_uplink("eth1")
+        house.replace(ONE.replace("eth0", "eth1"))
+        house.wait(3)
+        self.assertEqual((house.line("eth0").closed, house.types(link="eth1")), (1, ["REBIND"]))
+
+
+class StoreTests(RouterCase):
+    """What is asked of a slow store."""
+
+    def slow(self, text: str = ONE) -> tuple[House, Slow]:
+        """A house whose store is slow, with its first write under way."""
+        store = Slow()
+
+        def arrange(house: House) -> None:
+            house.router._around = evolve(house.router._around, store=store)
+            house.router._means = evolve(house.router._means, store=store)
+
+        house = self.bound(text, arrange)
+        self.assertEqual(store.asked, ["save wan"])
+        return house, store
+
+    def test_forgotten_after_the_write(self) -> None:
+        """An uplink is forgotten when the write that was under way is over, and not before."""
+        house, store = self.slow()
+        house.replace(NONE)
+        self.assertEqual(store.asked, ["save wan"])
+        store.answer()
+        self.assertEqual(store.asked, ["save wan", "forget wan"])
+
+    def test_back_before_it_was_forgotten(self) -> None:
+        """An uplink that is configured again meanwhile is not forgotten."""
+        house, store = self.slow()
+        house.replace(NONE)
+        house.replace(ONE)
+        store.answer()
+        self.assertNotIn("forget wan", store.asked)
+
+    def test_replaced_while_writing(self) -> None:
+        """An uplink that is replaced while its lease is being written does not write a second time meanwhile."""
+        house, store = self.slow()
+        house.replace(WIDER)
+        house.wait(3)
+        self.assertEqual((store.asked, house.uplink().session.state.name), (["save wan"], "BOUND"))
+        store.answer()
+        self.assertEqual(store.asked, ["save wan", "save wan"])
+
+    def test_store_that_cannot_forget(self) -> None:
+        """A lease that cannot be forgotten is logged, and nothing else suffers."""
+        for refusal in (lambda name: fail(StoreError("read-only")), self.raising):
+            house = self.bound(ONE)
+            house.router._means = evolve(house.router._means, store=_Forgetful(refusal))
+            self.assertEqual(house.replace(NONE), Change(removed=("wan",)))
+            self.assertEqual(house.addresses(), {})
+
+    def raising(self, name: str) -> Any:
+        """A store's fault."""
+        raise StoreError("read-only")
+
+
+class _Forgetful:
+    """A store that is only asked to forget."""
+
+    def __init__(self, forget_uplink: Any) -> None:
+        self.forget_uplink = forget_uplink
