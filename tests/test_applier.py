@@ -590,6 +590,14 @@ class OtherHandsTests(ApplierTestCase):
         self.pass_time(361, step=1)
         self.assertEqual(self.applier.state_of(lasting).condition, Condition.INSTALLED)
 
+    def test_made_again_is_no_contest(self) -> None:
+        """Suspends, however often, are not somebody who changes lifetimes."""
+        self.put([address(valid=inf)])
+        for _ in range(20):
+            self.applier.resumed()
+            self.pass_time(1)
+        self.assertEqual(self.applier.state_of(address(valid=inf)).condition, Condition.INSTALLED)
+
     def test_flapping_is_no_contest(self) -> None:
         """A link that goes down and up often is not somebody who takes addresses away."""
         self.put([address()])

@@ -64,6 +64,9 @@ class World:
                 self.ours[act.key] = act.entry
             for operation in act.operations:
                 self.kernel.execute(operation)
+                if isinstance(operation, (EnableIPv6, DisableIPv6)):
+                    # As the applier does: of a link that is down the kernel says nothing.
+                    self.kernel.ask_link(operation.index)
             if act.wanted is None:
                 self.ours.pop(act.key, None)
         return [operation for act in found.acts for operation in act.operations]
