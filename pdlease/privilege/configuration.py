@@ -12,9 +12,10 @@ import os
 import stat
 from collections.abc import Collection
 
+from pdlease.config.checks import LARGEST
 from pdlease.config.errors import ConfigErrors
 from pdlease.config.model import Config
-from pdlease.config.toml import LARGEST, parse
+from pdlease.config.toml import parse
 from pdlease.operations import PrivilegeError
 from pdlease.privilege.opening import words_of
 

@@ -19,7 +19,7 @@ from pdlease.config.model import ON_LINK_METRIC
 from pdlease.config.toml import parse
 from pdlease.interfaces import IPrivilege, IPrivilegeFactory, PrivilegeContext
 from pdlease.operations import INFINITE, Operation, PrivilegeError, PutAddress, PutRoute, PutUnreachable
-from tests.live.require import needs, network_namespaces, root
+from tests.live.require import needs, network_namespaces
 
 TOML = """
 [daemon]
@@ -54,7 +54,7 @@ def kernel_state() -> str:
     return "\n".join([*ip("-o", "link", "show").splitlines(), *addresses, *routes])
 
 
-@needs(network_namespaces, root)
+@needs(network_namespaces)
 class NamespaceCase(TestCase):
     """
     Runs each test in a network namespace with the links wan0, lan0, lan1 and other0, all up.

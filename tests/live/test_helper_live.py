@@ -18,8 +18,10 @@ from pdlease.interfaces import IPrivilege
 from pdlease.privilege import helper
 from tests.live.network import TOP
 from tests.live.privilege import TOML, NamespaceCase, done, outcome, refused
+from tests.live.require import needs, root
 
 
+@needs(root)
 class HelperTests(NamespaceCase):
     """L{pdlease.privilege.helper} and the process that it starts."""
 
@@ -140,6 +142,7 @@ class HelperTests(NamespaceCase):
         self.assertIn("done", ran.stdout)
 
 
+@needs(root)
 class HelperStartTests(NamespaceCase):
     """How long the helper takes and what it loads."""
 

@@ -17,6 +17,7 @@ from attrs import evolve
 
 from pdlease.config.model import ON_LINK_METRIC
 from pdlease.interfaces import IPrivilege, IPrivilegeFactory
+from pdlease.netlink.requests import answers
 from pdlease.operations import (
     INFINITE,
     DisableIPv6,
@@ -29,6 +30,7 @@ from pdlease.operations import (
 from pdlease.privilege import dryrun, helper, inprocess
 from pdlease.testing import PrivilegeContract
 from tests.live.privilege import TOML, NamespaceCase, done, ip, kernel_state, outcome, refused
+from tests.live.require import root, stop_without
 
 
 class Contract(PrivilegeContract, NamespaceCase):
@@ -130,7 +132,8 @@ class KernelBehaviour(NamespaceCase):
             file.write("1")
         provider = await self.started()
         error = await refused(provider, self.address())
-        self.assertEqual((error.errno, error.reason), (errno.EACCES, "ipv6: IPv6 is disabled on this device"))
+        # "ipv6: IPv6 is disabled on this device", or an older kernel's "Permission denied"
+        self.assertEqual((error.errno, error.reason != ""), (errno.EACCES, True))
         await done(provider, EnableIPv6(link="lan0", index=self.indexes["lan0"]))
         with open(path) as file:
             self.assertEqual(file.read(), "0\n")
@@ -294,27 +297,37 @@ class KernelBehaviour(NamespaceCase):
             assert error is not None
             self.assertEqual((error.errno, error.reason[:5]), (0, "link:"))
 
-    async def test_route_socket_hears_and_may_nothing(self) -> None:
+    async def test_route_socket_hears(self) -> None:
         """
-        The route socket hears of changes and is large; in the hands of a process without capabilities it changes
-        nothing.
+        The route socket hears of changes.
         """
         provider = await self.started()
         with await provider.open_route_socket() as made:
             self.assertFalse(made.get_inheritable())
             ip("link", "set", "other0", "down")
             self.assertGreater(len(made.recv(65536)), 16)
+
+    async def test_route_socket_may_nothing(self) -> None:
+        """
+        The route socket is large; in the hands of a process without capabilities it changes nothing.
+        """
+        stop_without(self, root())
+        provider = await self.started()
+        with await provider.open_route_socket() as made:
             self.assertGreater(made.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF), 1 << 20)
-            # RTM_NEWLINK, other0 up, with an acknowledgement, sent by a child that is nobody
-            body = struct.pack("=BxHiII", 0, 0, self.indexes["other0"], 1, 1)
+            # RTM_NEWLINK, other0 down, with an acknowledgement, sent by a child that is nobody
+            body = struct.pack("=BxHiII", 0, 0, self.indexes["other0"], 0, 1)
             request = struct.pack("=IHHII", 16 + len(body), 16, 5, 1, 0) + body
             child = os.fork()
             if not child:
                 os.setresuid(65534, 65534, 65534)
                 made.send(request)
                 os._exit(0)
-            os.waitpid(child, 0)
-            self.assertNotIn("UP", ip("-o", "link", "show", "other0").split("<")[1].split(">")[0].split(","))
+            self.assertEqual(os.waitpid(child, 0)[1], 0)
+            made.setblocking(True)
+            (answer,) = answers(made.recv(65536))
+            self.assertEqual(answer.errno, errno.EPERM)
+            self.assertIn("UP", ip("-o", "link", "show", "other0").split("<")[1].split(">")[0].split(","))
 
     async def test_reload_changes_what_is_allowed(self) -> None:
         """

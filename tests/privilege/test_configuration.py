@@ -9,7 +9,7 @@ import os
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from pdlease.config.toml import LARGEST
+from pdlease.config.checks import LARGEST
 from pdlease.operations import PrivilegeError
 from pdlease.privilege.configuration import read_configuration
 from tests.privilege.values import TOML, config
