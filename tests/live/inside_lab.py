@@ -31,6 +31,7 @@ def vlan() -> None:
             daemon.bound("wan0.835", PATIENCE)
             assert "2001:db8:1000::1/64" in network.global_addresses("lan0"), network.global_addresses("lan0")
             print("VLAN: bound", flush=True)
+            solicits = daemon.status("wan0.835")["counters"]["sent_solicit"]
             ip("-n", network.isp, "link", "set", "cpe0", "down")
             until(lambda: daemon.status("wan0.835")["state"] == "down", PATIENCE, "the session to notice")
             assert "2001:db8:1000::1/64" in network.global_addresses("lan0"), network.global_addresses("lan0")
@@ -38,7 +39,7 @@ def vlan() -> None:
             ip("-n", network.isp, "link", "set", "cpe0.835", "up")
             until(lambda: daemon.status("wan0.835")["state"] == "bound", PATIENCE, "the session to be bound again")
             assert daemon.status("wan0.835")["counters"]["sent_rebind"] >= 1
-            assert daemon.status("wan0.835")["counters"]["sent_solicit"] == 1
+            assert daemon.status("wan0.835")["counters"]["sent_solicit"] == solicits
             print("VLAN: bound again", flush=True)
         except BaseException:
             print(daemon.said()[-4000:], flush=True)
