@@ -55,7 +55,10 @@ class Journal:
         if self._early is not None:
             self._early.append(document)
         for listener in tuple(self._listeners):
-            listener(document)
+            try:
+                listener(document)
+            except Exception:
+                self.log.failure("{event} could not be told", event=event)
 
     def subscribe(self, listener: Callable[[Document], None], from_start: bool = False) -> Callable[[], None]:
         """

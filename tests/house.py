@@ -303,17 +303,19 @@ class House:
         """Let time pass, everything being done at its own second."""
         end = self.clock.seconds() + seconds
         while True:
-            calls = [call.getTime() for call in self.clock.getDelayedCalls()]
-            following = min([*calls, end])
-            if following > end or (following == end and end not in calls):
+            due = [call.getTime() for call in self.clock.getDelayedCalls() if call.getTime() <= end]
+            if due:
+                self._pass(min(due))
+            elif self.clock.seconds() < end:
+                self._pass(end)
+            else:
                 break
-            self._pass(following)
-        self._pass(end)
 
     def _pass(self, moment: float) -> None:
         passed = max(0.0, moment - self.clock.seconds())
         self.times.pass_time(passed)
         self.clock.advance(passed)
+        self.clock.rightNow = max(self.clock.rightNow, moment)
         self.kernel.age()
 
     # What is to be seen.
