@@ -193,6 +193,10 @@ class Applier:
         self._read_marks()
         current = Believed(self._table, self._beliefs)
         placed = place((item for objects in self._wants.values() for item in objects), current, now)
+        if self._patience:
+            # Putting it was refused; that says nothing of removing it.
+            for key in self._placed.keys() - placed.keys():
+                self._patience.accepted(key)
         self._placed = placed
         self._note_links()
         self._push.intersection_update(placed)

@@ -471,6 +471,17 @@ class AnswerTests(ApplierTestCase):
         self.applier.retry()
         self.assertEqual(self.applier.state_of(address()).condition, Condition.INSTALLED)
 
+    def test_refusal_forgotten(self) -> None:
+        """What is not wanted any more is not remembered as refused: wanted again, it is tried at once."""
+        self.privilege.refuses = lambda operation: PrivilegeError(str(operation), EPERM, "no")
+        self.applier.want("wan", [address()])
+        self.pass_time(100)
+        self.applier.want("wan", [])
+        self.pass_time(1)
+        self.privilege.take()
+        self.applier.want("wan", [address()])
+        self.assertEqual(len(self.privilege.take()), 1)
+
     def test_other_failure(self) -> None:
         """Any other failure of the provider is a refusal too."""
         answers: list[Deferred[None]] = []
@@ -669,6 +680,16 @@ class DetectionTests(ApplierTestCase):
         self.applier.want("wan", [address(valid=3000.0)])
         self.pass_time(100)
         self.assertEqual(len(self.privilege.take()), 1)
+
+    def test_duplicate_not_renewed(self) -> None:
+        """Without a Reply it is left alone for good, whatever else the kernel says."""
+        self.rivals_for_ever()
+        self.applier.want("wan", [address()])
+        self.pass_time(3 * DUPLICATE_WAIT)
+        self.privilege.take()
+        self.kernel.add_link("lan7")
+        self.pass_time(10)
+        self.assertEqual(self.privilege.take(), [])
 
     def test_duplicate_link_flaps(self) -> None:
         """When the link has been down the address is tried again: the other host may be gone."""
