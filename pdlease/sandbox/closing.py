@@ -96,6 +96,9 @@ def close(closing: Closing, offered: tuple[int, bool] | None = None) -> Report:
         if lacking and closing.mode == "require":
             raise SandboxError(f"the sandbox is required and this machine has no {' and no '.join(lacking)}")
         remarks += [f"this machine has no {what}" for what in lacking]
+    others = _other_threads() if abi else 0
+    if others:
+        remarks.append(f"{others} other threads of this process are not under Landlock")
     try:
         # While every path can still be opened, and the bounding set changed.
         ruleset = landlock.Ruleset(closing.paths, abi) if abi else None
@@ -123,6 +126,14 @@ def close(closing: Closing, offered: tuple[int, bool] | None = None) -> Report:
     except OSError as error:
         raise SandboxError(f"the sandbox cannot be closed: {error}") from None
     return report
+
+
+def _other_threads() -> int:
+    """How many threads there are beside this one: Landlock is for one thread and those that it starts."""
+    try:
+        return len(os.listdir("/proc/self/task")) - 1
+    except OSError:
+        return 0
 
 
 def _change_user(closing: Closing, remarks: list[str]) -> None:

@@ -6,12 +6,13 @@ from __future__ import annotations
 
 import os
 import pwd
+import threading
 
 from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
 from pdlease.config.model import Daemon
-from pdlease.sandbox import capabilities, daemon
+from pdlease.sandbox import capabilities, daemon, landlock
 from pdlease.sandbox.calls import COMMON
 from pdlease.sandbox.capabilities import NET_ADMIN, NET_BIND_SERVICE, SETUID
 from pdlease.sandbox.closing import Closing, close
@@ -178,6 +179,21 @@ class ModeTests(SynchronousTestCase):
         Neither Landlock nor seccomp is in force, without a remark; users and capabilities are given up all the same.
         """
         self.assertEqual(self.closed("off", 7, True), [0, "none", []])
+
+    def test_threads(self) -> None:
+        """
+        Threads that are there already are beyond Landlock's reach, which is remarked.
+        """
+        if not landlock.abi():
+            self.skipTest("no Landlock on this kernel")
+
+        def act() -> list[str]:
+            stop = threading.Event()
+            threading.Thread(target=stop.wait, daemon=True).start()
+            return list(close(evolve(CLOSING, user=ME, mode="try"), (landlock.abi(), False)).remarks)
+
+        said = ["this machine has no seccomp", "1 other threads of this process are not under Landlock"]
+        self.assertEqual(in_child(act)[0], said)
 
     def test_in_words(self) -> None:
         """
