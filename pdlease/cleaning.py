@@ -17,8 +17,8 @@ from twisted.python.failure import Failure
 
 from pdlease.applier import Applier
 from pdlease.clock import BootClock, SystemTimes
+from pdlease.config.load import load
 from pdlease.config.model import Config
-from pdlease.config.toml import parse
 from pdlease.instance import Instance
 from pdlease.interfaces import PrivilegeContext
 from pdlease.ledger import Ledger, Owned, OwnedAddress, OwnedSetting
@@ -39,7 +39,7 @@ def cleanup(path: str) -> tuple[str, ...]:
     @raise OSError: when a file cannot be read.
     """
     with open(path, "rb") as file:
-        config = parse(file.read(), path)
+        config = load(file.read(), path)
     if not os.path.isdir(config.daemon.state):
         raise CannotStart(f"there is no state folder {config.daemon.state}, so nothing is known to be ours")
     instance = Instance()

@@ -200,8 +200,8 @@ class Daemon(Service):
 
         @raise CannotStart: when it became another file since it was checked, one that is wrong.
         """
+        from pdlease.config.load import load
         from pdlease.config.notyet import runnable
-        from pdlease.config.toml import parse
         from pdlease.operations import PrivilegeError
 
         try:
@@ -210,7 +210,7 @@ class Daemon(Service):
             raise CannotStart(str(problem)) from None
         if source != self._source:
             try:
-                config = runnable(parse(source, self.path), self.path)
+                config = runnable(load(source, self.path), self.path)
             except ConfigErrors as problems:
                 raise CannotStart(str(problems)) from None
             if config.daemon != self.config.daemon:
@@ -300,8 +300,8 @@ class Daemon(Service):
 
     async def _read_again(self, dry_run: bool) -> dict[str, Any]:
         from pdlease.config.compare import changed_uplinks, restart_needed
+        from pdlease.config.load import load
         from pdlease.config.notyet import runnable
-        from pdlease.config.toml import parse
         from pdlease.interfaces import Refused, StoreError
         from pdlease.operations import PrivilegeError
         from pdlease.router import numbered
@@ -309,7 +309,7 @@ class Daemon(Service):
         assert self.router is not None
         try:
             source = self._read() if dry_run else await self._privilege.reload()
-            config = runnable(parse(source, self.path), self.path)
+            config = runnable(load(source, self.path), self.path)
         except PrivilegeError as problem:
             raise Refused(str(problem)) from None
         except OSError as problem:

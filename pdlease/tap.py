@@ -13,9 +13,10 @@ import sys
 from twisted.application.service import IService
 from twisted.python import usage
 
+from pdlease.config.errors import ConfigErrors
+from pdlease.config.load import load
 from pdlease.config.model import Config
 from pdlease.config.notyet import runnable
-from pdlease.config.toml import ConfigErrors, parse
 
 DEFAULT_PATH = "/etc/pdlease/pdlease.toml"
 
@@ -55,7 +56,7 @@ class Options(usage.Options):
         except OSError as problem:
             wrong(f"{path}: {problem.strerror}")
         try:
-            self.config = runnable(parse(self.source, path), path)
+            self.config = runnable(load(self.source, path), path)
         except ConfigErrors as problems:
             wrong(str(problems))
         self["config"] = path

@@ -19,13 +19,19 @@ class ConfigError:
     @ivar path: where, as a dotted path (C{uplinks.wan.delegations[0].downstreams[1]}), or C{line N} where the text
         could not be read as TOML, or empty for the file as a whole.
     @ivar problem: what, as a sentence without a full stop, with what was expected.
+    @ivar line: the line in the file, from 1, where that says it all (the path is then C{line N}); else 0.
     """
 
     path: str
     problem: str
+    line: int = 0
 
     def __str__(self) -> str:
         return f"{self.path}: {self.problem}" if self.path else self.problem
+
+    def of(self, file: str) -> str:
+        """The error with the name of its file: C{FILE:LINE: problem}, or C{FILE: path: problem}."""
+        return f"{file}:{self.line}: {self.problem}" if self.line else f"{file}: {self}"
 
 
 class ConfigErrors(Exception):
@@ -42,4 +48,4 @@ class ConfigErrors(Exception):
         super().__init__(path, self.errors)
 
     def __str__(self) -> str:
-        return "\n".join(f"{self.path}: {error}" for error in self.errors)
+        return "\n".join(error.of(self.path) for error in self.errors)

@@ -3,7 +3,8 @@ The configuration file: from TOML to a checked L{Config}, or to everything that 
 
 Which keys there are is L{pdlease.config.schema}, what a single value must look like L{pdlease.config.values}.  What
 lives here is how tables hang together and what values must be to one another: no two delegations with one IAID, no link
-twice under one uplink, a guest's switch that exists (seed-behaviour 2.4, 2.5; D8, D42, D43).
+twice under one uplink, a guest's switch that exists (seed-behaviour 2.4, 2.5; D42).  What does not depend on the form
+of the file is L{pdlease.config.checks}; files in another form go through L{pdlease.config.load}.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from ipaddress import IPv6Network
 from typing import Any
 
 from pdlease.config import schema, values
-from pdlease.config.duidform import parse_form
+from pdlease.config.checks import LARGEST, MOST_DELEGATIONS, delegation_key, does_not_fit, too_large
 from pdlease.config.errors import ConfigError, ConfigErrors
 from pdlease.config.model import (
     NIC,
@@ -31,20 +32,9 @@ from pdlease.config.model import (
 from pdlease.config.notyet import refused
 from pdlease.config.reading import Reading, did_you_mean, joined
 from pdlease.local import OutOfRange, local_addresses
-from pdlease.subnets import DoesNotFit, Downstream, needed_length
+from pdlease.subnets import Downstream
 
 __all__ = ["ConfigError", "ConfigErrors", "parse"]
-
-# More than any configuration needs; a larger file is a mistake, such as the wrong path.
-LARGEST = 1024 * 1024
-
-MOST_DELEGATIONS = 32
-
-# No registry has given an address block this large to anyone, so no server delegates it (D43).
-SHORTEST_NEEDED = 16
-
-# What IPv6 carries everywhere without fragments, less its own header and UDP's (D8).
-LARGEST_SOLICIT = 1280 - 40 - 8
 
 TABLES = ("daemon", "identity", "uplinks", "switches", "guests", "local", "policy", "control")
 
@@ -54,15 +44,9 @@ def parse(data: bytes, path: str) -> Config:
     Read a configuration.
 
     @param data: the bytes of the file.
-    @param path: its name, for messages; a name that ends in C{.conf} is refused, since that is the form of
-        dhcp6leased.conf(5).
+    @param path: its name, for messages.
     @raise ConfigErrors: with everything that is wrong.
     """
-    if path.endswith(".conf"):
-        problem = (
-            "the form of dhcp6leased.conf is not yet supported in this version; write TOML, in a file named *.toml"
-        )
-        raise ConfigErrors(path, [ConfigError("", problem)])
     try:
         document = _document(data)
     except NotTOML as problem:
@@ -126,8 +110,9 @@ def _config(reading: Reading, document: dict[str, object]) -> Config:
     before = len(reading.errors)
     guests = tuple(_guests(reading, document.get("guests", {}), names))
     guest_errors, reading.errors[before:] = reading.errors[before:], []
+    duid = sections.get("identity", IdentitySettings()).duid
     config = Config(
-        uplinks=tuple(_uplinks(reading, document.get("uplinks", {}), guests, _duid_size(sections.get("identity")))),
+        uplinks=tuple(_uplinks(reading, document.get("uplinks", {}), guests, duid)),
         switches=tuple(_switches(reading, document.get("switches", {}))),
         guests=guests,
         **sections,
@@ -148,11 +133,6 @@ def _names(document: Mapping[str, object], table: str) -> tuple[str, ...]:
     return tuple(value) if isinstance(value, dict) else ()
 
 
-def _duid_size(identity: IdentitySettings | None) -> int:
-    """How many octets the client's DUID will have."""
-    return parse_form((identity or IdentitySettings()).duid).size
-
-
 def _link(
     reading: Reading, path: str, name: str, keys: Mapping[str, object], table: Mapping[str, object]
 ) -> str | None:
@@ -170,7 +150,7 @@ def _link(
 # Uplinks.
 
 
-def _uplinks(reading: Reading, value: object, guests: tuple[Guest, ...], duid_size: int) -> Iterable[Uplink]:
+def _uplinks(reading: Reading, value: object, guests: tuple[Guest, ...], duid: str) -> Iterable[Uplink]:
     """Every table of C{[uplinks]}."""
     for path, name, table in reading.named(value, "uplinks"):
         keys = reading.keys(table, path, schema.UPLINK, ("delegations",), dotted=True)
@@ -180,24 +160,10 @@ def _uplinks(reading: Reading, value: object, guests: tuple[Guest, ...], duid_si
         asking = sum(nic.delegate == name for guest in guests for nic in guest.nics)
         delegations = tuple(_delegations(reading, path, name, table, asking))
         uplink = Uplink(**{**keys, "name": name, "link": link or "", "delegations": delegations})
-        own = parse_form(uplink.duid).size if uplink.duid else duid_size
-        size = solicit_size(uplink, own)
-        if size > LARGEST_SOLICIT:
-            reading.wrong(
-                joined(path, "delegations"),
-                f"a Solicit for these {len(delegations)} delegations has {size} bytes, and {LARGEST_SOLICIT} fit an "
-                'IPv6 packet of 1280: expected fewer, or hint = "none"',
-            )
+        problem = does_not_fit(uplink, duid)
+        if problem:
+            reading.wrong(joined(path, "delegations"), f'{problem}, or hint = "none"')
         yield uplink
-
-
-def solicit_size(uplink: Uplink, duid_size: int) -> int:
-    """
-    How many bytes a Solicit of this uplink has at most: header, client id, elapsed time, rapid commit, Reconfigure
-    accept, an option request of sixteen codes, and an IA_PD for each delegation, with its hint (D8).
-    """
-    fixed = 4 + (4 + duid_size) + 6 + 4 + 4 + (4 + 2 * 16)
-    return fixed + sum(16 + (29 if delegation.hint != "none" else 0) for delegation in uplink.delegations)
 
 
 def _delegations(
@@ -237,18 +203,13 @@ def _delegation(
             reading.claim(
                 f"downstream of {uplink}", downstream.link, entry, f"{downstream.link} is a downstream already:"
             )
-    first = next((downstream.link for downstream in downstreams if downstream.link is not None), None)
-    key = first or f"#{index}"
-    if first is None:
+    key = delegation_key(downstreams, index)
+    if all(downstream.link is None for downstream in downstreams):
         # what is remembered goes by the key alone, and a link may be called "#0"
         reading.claim(f"downstream of {uplink}", key, path, f"would be known as {key}, and so is:")
-    try:
-        needed = needed_length(downstreams, guests)
-    except DoesNotFit as problem:
-        reading.wrong(inner, str(problem))
-    else:
-        if needed < SHORTEST_NEEDED:
-            reading.wrong(inner, f"these need a /{needed}, and no server delegates more than a /{SHORTEST_NEEDED}")
+    problem = too_large(downstreams, guests)
+    if problem:
+        reading.wrong(inner, problem)
     return Delegation(**{**keys, "key": key, "downstreams": tuple(downstreams), "guests": guests})
 
 

@@ -47,7 +47,7 @@ def load(path: str) -> Config:
     @raise ConfigurationError: with everything that is wrong.
     """
     from pdlease.config.errors import ConfigErrors
-    from pdlease.config.toml import parse
+    from pdlease.config.load import load as read
 
     try:
         with open(path, "rb") as file:
@@ -56,7 +56,7 @@ def load(path: str) -> Config:
         words = problem.strerror or str(problem)
         raise ConfigurationError(f"{path}: {words}", [{"path": "", "message": words}]) from None
     try:
-        return parse(data, path)
+        return read(data, path)
     except ConfigErrors as problem:
         raise ConfigurationError(
             str(problem), [{"path": error.path, "message": error.problem} for error in problem.errors]

@@ -14,8 +14,8 @@ from collections.abc import Collection
 
 from pdlease.config.checks import LARGEST
 from pdlease.config.errors import ConfigErrors
+from pdlease.config.load import load
 from pdlease.config.model import Config
-from pdlease.config.toml import parse
 from pdlease.operations import PrivilegeError
 from pdlease.privilege.opening import words_of
 
@@ -36,7 +36,7 @@ def read_configuration(path: str, owners: Collection[int]) -> tuple[bytes, Confi
     operation = f"read {path}"
     try:
         data = _read_safely(operation, path, owners)
-        return data, parse(data, path)
+        return data, load(data, path)
     except OSError as error:
         raise PrivilegeError(operation, error.errno or errno.EIO, words_of(error)) from None
     except ConfigErrors as errors:

@@ -262,13 +262,6 @@ class NotTOMLTests(SynchronousTestCase):
         """
         self.assertEqual(problems(b"#" * (LARGEST + 1)), [f"the file is larger than {LARGEST} bytes"])
 
-    def test_conf(self) -> None:
-        """
-        A file in the form of dhcp6leased.conf is refused by name.
-        """
-        error = self.assertRaises(ConfigErrors, parse, b"", "/etc/dhcp6leased.conf")
-        self.assertIn("dhcp6leased.conf is not yet supported", str(error))
-
     @given(st.binary(max_size=60))
     @settings(deadline=None)
     def test_any_bytes(self, data: bytes) -> None:
