@@ -85,7 +85,7 @@ def datagram(data: bytes, index: int, source: str = SERVER_ADDRESS) -> tuple[Any
 class Line(FakeSocket):
     """A client socket with the server of its link at the other end."""
 
-    def __init__(self, house: House, link: str, index: int) -> None:
+    def __init__(self, house: Street, link: str, index: int) -> None:
         super().__init__()
         self.link = link
         self.index = index
@@ -134,7 +134,7 @@ class HousePrivilege(RecordingPrivilege):
     @ivar reloads: what L{reload} answers, from the first on; then C{configuration}.
     """
 
-    def __init__(self, house: House) -> None:
+    def __init__(self, house: Street) -> None:
         super().__init__(house.kernel)
         self.refusals: list[Exception] = []
         self.slow = False
@@ -178,16 +178,15 @@ def held_port(link: str = "eth0") -> PrivilegeError:
     return PrivilegeError(f"open port 546 on {link}", EADDRINUSE, "Address already in use")
 
 
-class House:
+class Street:
     """
-    The house.
+    What is around a daemon: links, a server at the end of each, and time.
 
     @ivar clock: the only time there is; it begins at second 1000.
     @ivar kernel: links, addresses, routes.
     @ivar server: whoever answers on every uplink.
     @ivar silent: links on which nothing comes through.
     @ivar sent: second, link and message of everything the daemon sent.
-    @ivar events: every event that the daemon told.
     """
 
     def __init__(self, text: str = ONE, *, seed: int = 1) -> None:
@@ -201,60 +200,10 @@ class House:
         self.server = DelegatingServer()
         self.silent: set[str] = set()
         self.sent: list[tuple[float, str, Message]] = []
-        self.events: list[dict[str, Any]] = []
         self.holder = ""
         self.config = configuration(text)
-        self.identity = Identity(duid=CLIENT)
-        self.identity, self.iaids = numbered(self.identity, self.config)
-        self.journal = Journal(self.times)
-        self.journal.subscribe(self.events.append)
-        self.ledger = Ledger(None)
         source = Random(seed)
-        self.chance = Chance(random=source.random, transaction_id=lambda: source.getrandbits(24))
-        self.applier = Applier(self.clock, self.privilege, self.ledger, self.kernel, self._changed)
-        self.desk: Desk | None = None
-        self.router = Router(
-            Means(
-                clock=self.clock,
-                reactor=self.reactor,
-                privilege=self.privilege,
-                store=self.store_door(),
-                table=self.kernel,
-                applier=self.applier,
-                chance=self.chance,
-                port_holder=lambda: self.holder,
-                told=self.journal.record,
-            ),
-            self.config,
-            lambda uplink: self.identity.duid,
-        )
-        self.desk = Desk(
-            self.router,
-            self.applier,
-            self.journal,
-            seconds=self.clock.seconds,
-            sandbox=lambda: "off",
-            who=lambda: self.identity,
-            reload=self.reload,
-            set_log_level=self._set_log_level,
-        )
-        self.levels: list[str] = []
-        self.kernel.listen(self.router.links_changed)
-
-    def store_door(self) -> Any:
-        """The store that the router is given."""
-        return self.store
-
-    def _changed(self) -> None:
-        if self.desk is not None:
-            self.desk.changed()
-
-    def _set_log_level(self, level: str) -> None:
-        self.levels.append(level)
-
-    async def reload(self, dry_run: bool) -> dict[str, Any]:
-        """A reload that the desk can ask for."""
-        return {"schema": 1, "changed": [], "dry_run": dry_run}
+        self.randomness = Chance(random=source.random, transaction_id=lambda: source.getrandbits(24))
 
     # What happens around.
 
@@ -269,18 +218,6 @@ class House:
             self.add_uplink(uplink.link)
             for link in downstreams or uplink.links:
                 self.kernel.add_link(link)
-
-    def begin(self, records: dict[str, UplinkRecord] | None = None) -> House:
-        """Start the router, and read."""
-        self.router.begin(self.iaids, records or {})
-        self.router.read()
-        return self
-
-    def replace(self, text: str) -> Any:
-        """Put another configuration in place."""
-        self.config = configuration(text)
-        self.identity, self.iaids = numbered(self.identity, self.config)
-        return self.router.replace(self.config, self.iaids)
 
     def carry(self, line: Line, data: bytes, size: int) -> int:
         """Take a datagram to the server, and bring what it answers."""
@@ -320,10 +257,6 @@ class House:
 
     # What is to be seen.
 
-    def uplink(self, name: str = "wan") -> Uplink:
-        """An uplink."""
-        return self.router.uplinks[name]
-
     def line(self, link: str = "eth0") -> Line:
         """The newest socket on a link."""
         return next(line for line in reversed(self.privilege.lines) if line.link == link)
@@ -353,6 +286,75 @@ class House:
             f"{route.prefix} {links[route.index].name if route.index is not None else route.kind}"
             for route in self.kernel.true.routes.values()
         }
+
+
+class House(Street):
+    """
+    A daemon without what is particular to processes: router, applier and desk.
+
+    @ivar events: every event that the daemon told.
+    """
+
+    def __init__(self, text: str = ONE, *, seed: int = 1) -> None:
+        super().__init__(text, seed=seed)
+        self.events: list[dict[str, Any]] = []
+        self.levels: list[str] = []
+        self.identity, self.iaids = numbered(Identity(duid=CLIENT), self.config)
+        self.journal = Journal(self.times)
+        self.journal.subscribe(self.events.append)
+        self.ledger = Ledger(None)
+        self.applier = Applier(self.clock, self.privilege, self.ledger, self.kernel, self._changed)
+        self.desk: Desk | None = None
+        self.router = Router(
+            Means(
+                clock=self.clock,
+                reactor=self.reactor,
+                privilege=self.privilege,
+                store=self.store,
+                table=self.kernel,
+                applier=self.applier,
+                chance=self.randomness,
+                port_holder=lambda: self.holder,
+                told=self.journal.record,
+            ),
+            self.config,
+            lambda uplink: self.identity.duid,
+        )
+        self.desk = Desk(
+            self.router,
+            self.applier,
+            self.journal,
+            seconds=self.clock.seconds,
+            sandbox=lambda: "off",
+            who=lambda: self.identity,
+            reload=self.reload,
+            set_log_level=self.levels.append,
+        )
+        self.kernel.listen(self.router.links_changed)
+
+    def _changed(self) -> None:
+        if self.desk is not None:
+            self.desk.changed()
+
+    async def reload(self, dry_run: bool) -> dict[str, Any]:
+        """A reload that the desk can ask for."""
+        return {"schema": 1, "changed": [], "dry_run": dry_run}
+
+    def begin(self, records: dict[str, UplinkRecord] | None = None) -> House:
+        """Start the router, and read."""
+        self.router.begin(self.iaids, records or {})
+        self.router.read()
+        return self
+
+    def replace(self, text: str) -> Any:
+        """Put another configuration in place."""
+        self.config = configuration(text)
+        self.identity, self.iaids = numbered(self.identity, self.config)
+        return self.router.replace(self.config, self.iaids)
+
+    def uplink(self, name: str = "wan") -> Uplink:
+        """An uplink."""
+        return self.router.uplinks[name]
 
     def told(self, event: str) -> list[dict[str, Any]]:
         """Every event of a name."""
