@@ -87,6 +87,7 @@ class Applier:
         self._changed = changed
         self._marking = Marking(protocol=protocol, is_shown=False)
         self._wants: dict[str, tuple[Wanted, ...]] = {}
+        self._unsettled: set[str] = set()
         self._configured: frozenset[str] | None = None
         self._flights: dict[ObjectKey, _Flight] = {}
         self._beliefs: dict[ObjectKey, Belief] = {}
@@ -104,14 +105,20 @@ class Applier:
 
     # What is wanted.
 
-    def want(self, uplink: str, objects: Iterable[Wanted]) -> None:
+    def want(self, uplink: str, objects: Iterable[Wanted], *, is_settled: bool = True) -> None:
         """
         Hold the kernel to these objects of an uplink from now on, in place of the earlier ones.
 
-        With the first call for an uplink it is settled what it holds: whatever an earlier run left of it and is not
-        wanted is removed.  What can be asked for now has been asked for when this returns.
+        What can be asked for now has been asked for when this returns.
+
+        @param is_settled: whether it is known what the uplink holds: whatever an earlier run left of it and is not
+            wanted is removed then.
         """
         self._wants[uplink] = tuple(objects)
+        if is_settled:
+            self._unsettled.discard(uplink)
+        else:
+            self._unsettled.add(uplink)
         self._pass()
 
     def keep_only(self, uplinks: Iterable[str]) -> None:
@@ -254,9 +261,10 @@ class Applier:
 
     def _kept(self) -> Collection[str]:
         """The uplinks of which it is not settled yet what they hold."""
+        settled = self._wants.keys() - self._unsettled
         if self._configured is not None:
-            return self._configured - self._wants.keys()
-        return {entry.uplink for entry in self._ledger.entries.values()} - self._wants.keys()
+            return self._configured - settled
+        return {entry.uplink for entry in self._ledger.entries.values()} - settled
 
     def _is_contested(self, act: Act, now: float) -> bool:
         """Whether this act would put back, once too often, what was there and as it should be a moment ago."""

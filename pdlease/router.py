@@ -119,6 +119,7 @@ class Router:
         self._means = means
         self._duid_of = duid_of
         self._reading = False
+        self._settled: set[str] = set()
         self._around = Surroundings(
             clock=means.clock,
             reactor=means.reactor,
@@ -160,14 +161,18 @@ class Router:
         self._means.applier.kernel_changed()
 
     def leased(self, uplink: Uplink) -> None:
-        """An uplink's lease changed, or is known to be none: the kernel is brought to it at once."""
+        """An uplink's lease changed: the kernel is brought to it at once."""
+        self._settled.add(uplink.name)
+        self._want(uplink)
+
+    def _want(self, uplink: Uplink) -> None:
         configured = self.config.uplink(uplink.name)
         if configured is None or self.uplinks.get(uplink.name) is not uplink:
             return
         iaids = {entry.key: self.iaids[uplink.name, entry.key] for entry in configured.delegations}
         outcome = share(configured, uplink.lease, iaids, self._means.clock.seconds())
         self.shares[uplink.name] = outcome
-        self._means.applier.want(uplink.name, outcome.wanted)
+        self._means.applier.want(uplink.name, outcome.wanted, is_settled=uplink.name in self._settled)
 
     def replace(self, config: model.Config, iaids: IAIDs) -> Change:
         """
@@ -180,6 +185,7 @@ class Router:
             uplink.stop()
         for name, uplink in removed.items():
             self.shares.pop(name, None)
+            self._settled.discard(name)
             uplink.keeper.finished().addCallback(self._forget, name)
         self.config, self.iaids = config, iaids
         for configured in config.uplinks:
@@ -220,8 +226,10 @@ class Router:
         settings = settings_of(configured, self._duid_of(configured), self.iaids, record)
         uplink = Uplink(configured.link, settings, self._means.chance, record, self._around)
         self.uplinks[configured.name] = uplink
-        # What is left of an earlier run stays until it is known what is held: an untrusted lease is asked for first.
-        if record is None or record.trusted:
-            self.leased(uplink)
+        # What is left of an earlier run stays until it is known what is held: an untrusted lease is asked for first;
+        # where nothing is remembered, the run may have ended before its first lease was written.
+        if record is not None and record.trusted:
+            self._settled.add(configured.name)
+        self._want(uplink)
         if self._reading:
             uplink.read()

@@ -36,7 +36,6 @@ from pdlease.client.occurrences import (
 )
 from pdlease.client.session import Session, step
 from pdlease.client.settings import Chance, Settings
-from pdlease.client.states import State
 from pdlease.interfaces import ILeaseStore, IPrivilege
 from pdlease.keeping import Keeper
 from pdlease.kernel import KernelTable, Link
@@ -266,9 +265,6 @@ class Uplink:
         old, new = effect.old.name.lower(), effect.new.name.lower()
         sentence = effect.reason.sentence(effect.detail)
         self.log.info("{uplink}: {old} -> {new}: {sentence}", uplink=self.name, old=old, new=new, sentence=sentence)
-        if effect.new is State.SOLICITING:
-            # nothing is held that could still be confirmed: what an earlier run left behind goes
-            self._around.leased(self)
         self._tell("state", old=old, new=new, reason=effect.reason.name.lower(), text=sentence)
 
     def _send(self, effect: Send) -> None:

@@ -228,6 +228,15 @@ class LeftoverTests(ApplierTestCase):
         self.applier.want("wan", [])
         self.assertEqual(self.there(), set())
 
+    def test_wanted_but_unsettled(self) -> None:
+        """While it is not known what an uplink holds, what is left of it stays beside what is wanted already."""
+        before = self.there()
+        self.applier.keep_only(["wan"])
+        self.applier.want("wan", [], is_settled=False)
+        self.assertEqual(self.there(), before)
+        self.applier.want("wan", [])
+        self.assertEqual(self.there(), set())
+
     def test_not_configured(self) -> None:
         """What was left of an uplink that is not configured any more goes at once."""
         self.applier.keep_only(["dsl"])

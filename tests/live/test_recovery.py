@@ -40,6 +40,22 @@ class CrashTests(WithKea):
         gone = [line for line in monitor.said().splitlines() if "Deleted" in line and "2001:db8:1" in line]
         self.assertEqual(gone, [])
 
+    def test_killed_before_the_lease_was_written(self) -> None:
+        """
+        A crash after the first Reply was applied and before it was written leaves nothing to go by but what is in the
+        kernel: it stays there until the server has spoken again (design 18).
+        """
+        self.start()
+        before = self.on_lan(self.network)
+        self.daemon.kill()
+        (self.daemon.state / "uplink-wan0.json").unlink()
+        monitor = self.network.run("monitor", self.network.router, "ip", "-6", "-o", "monitor", "address", "route")
+        self.daemon.start()
+        self.daemon.bound()
+        self.assertEqual(self.on_lan(self.network), before)
+        monitor.stop()
+        self.assertEqual([line for line in monitor.said().splitlines() if "Deleted 2001:db8:1" in line], [])
+
     def test_left_overs_are_found_again(self) -> None:
         """
         What an earlier run made and the configuration no longer asks for is removed after a crash; what others made
