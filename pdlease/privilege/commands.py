@@ -11,6 +11,9 @@ from twisted.protocols import amp
 
 from pdlease.privilege.vocabulary import DESCRIPTOR, WORDS, Kind, Word
 
+REFUSED = b"REFUSED"
+"""The error code of everything that is refused."""
+
 
 class RefusedByHelper(Exception):
     """
@@ -55,7 +58,7 @@ def _command(word: Word) -> type[amp.Command]:
         "commandName": word.name.encode(),
         "arguments": _arguments(word, word.fields),
         "response": _arguments(word, word.answer),
-        "errors": {RefusedByHelper: b"REFUSED"},
+        "errors": {RefusedByHelper: REFUSED},
     }
     return type(name, (amp.Command,), members)
 

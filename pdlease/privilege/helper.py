@@ -11,7 +11,7 @@ import os
 import socket
 import stat
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import Any, NoReturn
 
@@ -28,8 +28,8 @@ import pdlease
 from pdlease.interfaces import IPrivilege, IPrivilegeFactory, PrivilegeContext
 from pdlease.logs import Logger
 from pdlease.operations import Operation, PrivilegeError
-from pdlease.privilege.commands import COMMANDS, RefusedByHelper
-from pdlease.privilege.vocabulary import CARRIERS
+from pdlease.privilege.commands import COMMANDS, REFUSED, RefusedByHelper
+from pdlease.privilege.vocabulary import CARRIERS, write_fields
 
 # Where the helper finds its end of the socket pair.
 CONNECTION = 3
@@ -116,7 +116,7 @@ class HelperPrivilege:
         self.report: tuple[str, ...] = ()
         self._context = context
         self._reactor: Any = context.reactor
-        self._link: amp.AMP | None = None
+        self._link: _Link | None = None
         self._stopping = False
         self._has_ended = False
         self._stopped: list[Deferred[None]] = []
@@ -215,9 +215,13 @@ class HelperPrivilege:
         return self._ask("read the configuration", "configuration", offset=len(data)).addCallback(more)
 
     def _perform(self, operation: Operation) -> Deferred[None]:
-        word = CARRIERS[type(operation)]
-        fields = {name: getattr(operation, name) for name, _ in word.fields}
-        return self._ask(operation, word.name, **fields).addCallback(lambda _: None)
+        # without amp.Command: four times as fast, and an operation's answer has no fields to read
+        word, fields = CARRIERS[type(operation)].name.encode(), write_fields(operation)
+
+        def send(link: _Link) -> Deferred[Any]:
+            return link.callRemoteString(word, **fields)  # type: ignore[no-any-return, no-untyped-call]
+
+        return self._send(operation, send).addCallback(lambda _: None)
 
     def _open(self, operation: str, word: str, **fields: object) -> Deferred[socket.socket]:
         def opened(answer: dict[str, Any]) -> socket.socket:
@@ -229,14 +233,22 @@ class HelperPrivilege:
 
     def _ask(self, operation: object, word: str, **fields: object) -> Deferred[dict[str, Any]]:
         """
-        Send one question.
+        Ask one question of the vocabulary.
 
         @param operation: what it is about, for errors.
         """
+
+        def send(link: _Link) -> Deferred[Any]:
+            return link.callRemote(COMMANDS[word], **fields)  # type: ignore[no-any-return, no-untyped-call]
+
+        return self._send(operation, send)
+
+    def _send(self, operation: object, send: Callable[[_Link], Deferred[Any]]) -> Deferred[Any]:
+        """Send a question, and have every failure tell what it was about."""
         if self._link is None or self._has_ended:
             return fail(PrivilegeError(str(operation), 0, "the helper is not running"))
         try:
-            answered: Deferred[dict[str, Any]] = self._link.callRemote(COMMANDS[word], **fields)
+            answered = send(self._link)
         except Exception:  # the connection is closed
             answered = fail()
         answered.addErrback(_failed, operation)
@@ -263,6 +275,8 @@ def _has_standard_error(null: int) -> bool:
 
 def _failed(failure: Failure, operation: object) -> NoReturn:
     error = failure.value
+    if isinstance(error, amp.RemoteAmpError) and error.errorCode == REFUSED:
+        error = RefusedByHelper(error.description)
     if isinstance(error, RefusedByHelper):
         raise PrivilegeError(str(operation), error.errno, error.reason)
     if isinstance(error, PrivilegeError):
