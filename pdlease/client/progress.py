@@ -177,8 +177,7 @@ def _dated(turn: Turn, dated: Lease) -> None:
     session = turn.session
     if session.suspect is None:
         return
-    bindings = tuple(binding for binding in dated.bindings if session.settings.wish(binding.iaid) is not None)
-    lease = evolve(dated, bindings=bindings).without_expired(turn.now)
+    lease = _still_wanted(dated, session.settings).without_expired(turn.now)
     turn.become(suspect=None)
     if lease.prefixes:
         associations = tuple(each.held() if lease.holds(each.iaid) else each for each in session.associations)
@@ -201,14 +200,22 @@ def _settle_in(turn: Turn, settings: Settings) -> None:
         rate=RateLimit(messages=messages, seconds=seconds, sent_at=session.rate.sent_at[-messages:]),
     )
     if not same:
-        # What was given to somebody else is not ours to use or to ask for (R-11-10).
-        turn.become(suspect=None)
         turn.remember(key=None)
-    bindings = tuple(binding for binding in session.lease.bindings if same and settings.wish(binding.iaid) is not None)
-    if bindings != session.lease.bindings:
-        lease = evolve(session.lease, bindings=bindings)
+    if session.suspect is not None:
+        turn.become(suspect=_still_wanted(session.suspect, settings) if same else None)
+    # What was given to somebody else is not ours to use or to ask for (R-11-10).
+    lease = _still_wanted(session.lease, settings) if same else Lease()
+    if lease.bindings != session.lease.bindings:
         turn.become(lease=lease)
         turn.emit(LeaseChanged(lease, Change.DROPPED))
     if not same or session.settings.wishes != settings.wishes:
         holding = bool(turn.session.lease.prefixes)
         turn.enter(Trigger.SETTINGS_CHANGED if holding else Trigger.SETTINGS_CHANGED_EMPTY)
+
+
+def _still_wanted(lease: Lease, settings: Settings) -> Lease:
+    """
+    A lease less what is not wished for any more.
+    """
+    bindings = tuple(binding for binding in lease.bindings if settings.wish(binding.iaid) is not None)
+    return lease if bindings == lease.bindings else evolve(lease, bindings=bindings)

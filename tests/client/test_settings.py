@@ -12,11 +12,13 @@ from pdlease.client.reasons import Change
 from pdlease.client.session import Session
 from pdlease.client.settings import Chance, ExtraOption, IAWish
 from pdlease.client.states import State
+from pdlease.lease import ReconfigureKey
 from pdlease.wire.codes import MessageType
 from pdlease.wire.duid import DUID
 from pdlease.wire.messages import encode
 from pdlease.wire.options import ClientId, InfMaxRt, Preference, ServerId, Status, VendorClass
 from tests.scenarios.conversation import (
+    CLIENT,
     PREFIX,
     Conversation,
     association,
@@ -124,6 +126,20 @@ class NewSettingsTests(SynchronousTestCase):
             self.assertEqual((c.held, c.state), ([], State.SOLICITING))
             self.assertEqual((c.last.message_type, c.last.client_id, names(c.last)), (1, other, []))
             self.assertEqual(c.of(LeaseChanged), [LeaseChanged(c.session.lease, Change.DROPPED)])
+
+    def test_other_duid_forgets(self) -> None:
+        """R-11-10: with another DUID neither key nor undated lease of the old one is kept; with the same both are."""
+        key = ReconfigureKey(server=DUID(b"\0\2k"), secret=bytes(16), replay=1)
+        for duid, kept in ((DUID.from_uuid(bytes(16)), False), (CLIENT, True)):
+            c = Conversation()
+            lease = bound().session.lease
+            c.session = Session.begin(settings(), chance(), suspect=lease, key=key)
+            c.happen(NewSettings(settings(1, 2, duid=duid)))
+            self.assertEqual((c.session.suspect, c.session.key), (lease, key) if kept else (None, None))
+            c.happen(NewSettings(settings(2, duid=duid)))
+            c.link_up()
+            self.assertEqual(c.types(), ["SOLICIT"])
+            self.assertEqual(len(c.of(Remembered)), 0 if kept else 1)
 
     def test_while_down(self) -> None:
         """Other settings while the link is down are in force when it comes up."""

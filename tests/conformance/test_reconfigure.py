@@ -105,6 +105,7 @@ class ReconfigureTests(SynchronousTestCase):
                 self.assertEqual((MessageType(message.message_type).name, message.server_id), (kind, server))
                 self.assertEqual(c.discards(), [])
                 self.assertEqual(c.held, [PREFIX])
+                self.assertEqual(c.session.counters.received[MessageType.RECONFIGURE], 1)
 
     def test_renewal(self) -> None:
         """R-18.2.11-01: the Reply to the Renew is used as ever."""

@@ -210,7 +210,7 @@ class LeaseTests(SynchronousTestCase):
         self.assertEqual((names(renew, 1), names(renew, 2)), ([PREFIX], [SECOND]))
 
     def test_no_binding_before_t1(self) -> None:
-        """R-18.2.10.1-12: a NoBinding after a link change that the Request does not mend leaves T1 and T2 as they were."""
+        """R-18.2.10.1-12: NoBinding after a link change, not mended by the Request: T1 and T2 stay."""
         c = bound(GOOD, association(2, prefix(SECOND)), wanted=settings(1, 2))
         c.wait(5)
         c.link_up()
@@ -257,6 +257,9 @@ class LeaseTests(SynchronousTestCase):
         c.reply(association(1, prefix(SECOND), t1=3000, t2=2000))
         self.assertEqual((c.state, c.held), (State.RENEWING, [PREFIX]))
         self.assertEqual(c.discards(), [DiscardReason.IA_TIMES, DiscardReason.NOTHING_IN_REPLY])
+        c = requesting()
+        c.reply(association(1, prefix(), t1=2, t2=1))
+        self.assertEqual(c.held, [])
         c = requesting(1, 2)
         c.reply(association(1, prefix(), t1=3000, t2=2000), association(2, prefix(SECOND)))
         self.assertEqual((c.state, c.held), (State.BOUND, [SECOND]))

@@ -343,6 +343,9 @@ class LifetimeTests(SynchronousTestCase):
         self.assertEqual(times_of_unextended(100.0, 90.0, 2100.0), (1100.0, 1100.0))
         self.assertEqual(times_of_unextended(100.0, 90.0, 110.0), (inf, inf))
         self.assertEqual(times_of_unextended(100.0, 90.0, inf), (inf, inf))
+        self.assertEqual(times_of_unextended(100.0, 120.0, 2000.0), (110.0, 120.0))
+        self.assertEqual(times_of_unextended(100.0, 119.0, 2000.0), (119.0, 119.0))
+        self.assertEqual(times_of_unextended(100.0, 90.0, 120.0), (110.0, 110.0))
 
 
 class LifetimeScenarioTests(SynchronousTestCase):
@@ -380,6 +383,7 @@ class LifetimeScenarioTests(SynchronousTestCase):
         c = bound(association(1, prefix(preferred=INFINITY, valid=INFINITY), t1=INFINITY, t2=INFINITY))
         self.assertIsNone(c.session.due)
         self.assertIsNone(c.session.next_message)
+        self.assertNotIn("extended (", c.session.explain(c.now))
 
     def test_infinite_t2(self) -> None:
         """A.1, A.5: T2 = infinity: Renew goes on until the lease ends, and never becomes a Rebind."""
