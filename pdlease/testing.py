@@ -485,6 +485,16 @@ class PrivilegeContract(_ReactorCase):
         with await provider.open_route_socket() as route_socket:
             self.assertFalse(route_socket.getblocking())
 
+    async def test_client_socket_of_a_stranger(self) -> None:
+        """
+        There is no client socket for a link that is no configured uplink.
+        """
+        provider = await self.started()
+        with self.assertRaises(PrivilegeError) as caught:
+            await provider.open_client_socket("lo", 1)
+        self.assertIn("lo", caught.exception.operation)
+        self.assertTrue(caught.exception.reason)
+
     async def test_reload_gives_the_configuration(self) -> None:
         """
         A reload answers the file's bytes as start did.
