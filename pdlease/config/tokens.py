@@ -191,7 +191,7 @@ class Tokens:
             character = self._character()
         line = self.line
         if not character:
-            return Token(Kind.END, "", line)
+            return Token(Kind.END, "", line - 1)
         if character == "\n":
             self.line += 1
             return Token(Kind.NEWLINE, "", line)
