@@ -19,7 +19,6 @@ import signal
 import socket
 import sys
 from collections.abc import Callable
-from importlib import import_module
 from time import monotonic
 from typing import NoReturn
 
@@ -42,9 +41,6 @@ ENOUGH = 1024
 
 # How many descriptors it may have at most.
 DESCRIPTORS = 32
-
-# What is imported later on the way of a wrong configuration: nothing can be imported when the sandbox is closed.
-IMPORTED_LATER = ("difflib",)
 
 Answer = Callable[[Box, Callable[[bytes, socket.socket], None]], bytes]
 
@@ -99,8 +95,6 @@ def prepare(path: str) -> Answering:
         executor = Executor.open(Policy.of(config), monotonic)
     except OSError as error:
         raise PrivilegeError("open a route socket", error.errno or 0, error.strerror or str(error)) from None
-    for name in IMPORTED_LATER:
-        import_module(name)
     try:
         report = close(closing_of(config.daemon, path))
     except SandboxError as error:

@@ -116,3 +116,47 @@ class ImportTests(SynchronousTestCase):
         for name in ("twisted", "zope", "pyroute2", "asyncio", "subprocess", "ssl", "pdlease.interfaces", "site"):
             self.assertNotIn(name, loaded)
         self.assertLess(len(loaded), 175)
+
+    def test_nothing_is_imported_later(self) -> None:
+        """
+        When the sandbox is closed nothing can be imported: neither a good nor a wrong configuration needs anything
+        then that is not there.
+        """
+        program = START.replace("main(sys.argv[1])", "") + PROBE
+        ran = subprocess.run(
+            [sys.executable, "-I", "-S", "-c", program, "unused", *import_folders()],
+            stdout=subprocess.PIPE,
+            check=True,
+            text=True,
+        )
+        self.assertEqual(ran.stdout, "/etc/pdlease.toml []\n/etc/dhcp6leased.conf []\n")
+
+
+PROBE = r"""
+from pdlease.config.errors import ConfigErrors
+from pdlease.config.load import load
+from pdlease.privilege.policy import Policy
+
+toml = b'[uplinks.wan]\nlink = "wan0"\n[[uplinks.wan.delegations]]\ndownstreams = ["lan0"]\n'
+conf = b'request prefix delegation on wan0 for { lan0/64 }\n'
+for path, good in (("/etc/pdlease.toml", toml), ("/etc/dhcp6leased.conf", conf)):
+    Policy.of(load(good, path))
+    before = set(sys.modules)
+    for data in (
+        good,
+        b"\xff",
+        b"[",
+        b"[uplnks.wan]",
+        b'[uplinks.wan]\nlinnk = "wan0"\nduid = "llt:eth0"',
+        b'[uplinks.wan]\nduid = "raw:zz"\nrate_limit = [1]\n[[uplinks.wan.delegations]]\ndownstreams = ["l/200", 7]',
+        b'[uplinks.a.b]\nlink = "x"\n[daemon]\nroute_protocol = 4\nuser = ""\n[policy]\nprefixes = ["2001:db8::1/32"]',
+        b'[guests.web]\nid = 0\n[[guests.web.nics]]\nlink = "t"\nswitch = "none"\n[switches.lab]\ngroup = "x1"\n',
+        b'[local]\nprefix = "10.0.0.0/33"\ninet6 = "fe80::/10"\n[identity]\nduid = "uuuid"\n[control.remote]\nlisten=1',
+        b'request prefix delegation on wan0 for { lan0/200 }\nrequst rapid commit\n',
+    ):
+        try:
+            load(data, path)
+        except ConfigErrors as errors:
+            str(errors)
+    print(path, sorted(set(sys.modules) - before))
+"""
