@@ -12,7 +12,7 @@ from math import inf
 
 from attrs import evolve
 
-from pdlease.client.incoming import Answer, answer, type_problem, valid_max_rt
+from pdlease.client.incoming import Answer, answer, requested, type_problem, valid_max_rt
 from pdlease.client.occurrences import Arrived, LeaseChanged
 from pdlease.client.reasons import Change, DiscardReason, Reason
 from pdlease.client.reconfigure import key_after, reconfigure_problem, replay_of
@@ -207,6 +207,7 @@ def _reply(turn: Turn, message: Message, server: DUID, source: str, exchange: Ex
         turn.note(Reason.SERVER_FAILED, words)
         return
     if exchange.message_type is MessageType.INFORMATION_REQUEST:
+        turn.inform(requested(message, turn.session.settings))
         turn.enter(Trigger.INFORMED, detail=str(server))
         return
     outcome = read_reply(message, turn.session.settings, turn.session.lease, server, turn.now, exchange.message_type)
@@ -233,6 +234,8 @@ def _adopt(turn: Turn, outcome: Outcome, message: Message, server: DUID, source:
     if lease != session.lease:
         turn.become(lease=lease)
         turn.emit(LeaseChanged(lease, outcome.change(session.lease)))
+    if outcome.served:
+        turn.inform(requested(message, session.settings))
 
 
 def _extended(turn: Turn, outcome: Outcome, server: DUID) -> None:

@@ -14,13 +14,22 @@ from pdlease.client.reasons import DiscardReason
 from pdlease.client.retransmission import Exchange
 from pdlease.client.settings import Settings
 from pdlease.client.verdicts import Remark
-from pdlease.wire.codes import MessageType
+from pdlease.wire.chain import MalformedOption, Option
+from pdlease.wire.codes import MessageType, OptionCode
 from pdlease.wire.duid import DUID
 from pdlease.wire.messages import Message
 
 _FROM_SERVERS = frozenset({MessageType.ADVERTISE, MessageType.REPLY, MessageType.RECONFIGURE})
 
 _KNOWN = frozenset(MessageType)
+
+_OF_THE_PROTOCOL = frozenset(
+    {OptionCode.SOL_MAX_RT, OptionCode.INF_MAX_RT, OptionCode.PD_EXCLUDE, OptionCode.INFORMATION_REFRESH_TIME}
+)
+"""Options that are requested for the client's own use."""
+
+_REPEATED = frozenset({OptionCode.NTP_SERVER, OptionCode.VENDOR_OPTIONS})
+"""Options of which each instance counts (R-5908-01, R-21.16-01)."""
 
 LONGEST_MAX_RT = 86400
 """The longest SOL_MAX_RT and INF_MAX_RT that count, seconds (A.3)."""
@@ -82,6 +91,21 @@ def answer(message: Message, settings: Settings, exchange: Exchange | None) -> A
     if exchange.server is not None and server != exchange.server:
         return DiscardReason.OTHER_SERVER, f"{name} of {server}, asked was {exchange.server}"
     return Answer(server, exchange)
+
+
+def requested(message: Message, settings: Settings) -> tuple[Option, ...]:
+    """
+    The configuration beside the lease that a Reply holds: what was requested, repeated options once (R-21-01).
+    """
+    wanted = set(settings.requested_options) - _OF_THE_PROTOCOL
+    found: list[Option] = []
+    seen: set[int] = set()
+    for option in message.options:
+        if option.code in wanted and not isinstance(option, MalformedOption):
+            if option.code not in seen or option.code in _REPEATED:
+                found.append(option)
+            seen.add(option.code)
+    return tuple(found)
 
 
 def valid_max_rt(value: int | None) -> int | None:

@@ -16,6 +16,7 @@ from pdlease.client.reasons import Change, DiscardReason, Reason
 from pdlease.client.settings import Settings
 from pdlease.client.states import State
 from pdlease.lease import Lease, ReconfigureKey
+from pdlease.wire.chain import Option
 from pdlease.wire.messages import Message
 
 
@@ -189,8 +190,21 @@ class Remembered:
 
 
 @frozen
+class Informed:
+    """
+    Configuration beside the lease is another than before (R-18.2.10-05): what was requested and given, in full.
+
+    What is not here any more is not to be used any more (R-18.2.10.5-01).
+
+    @ivar options: the options; of those that may stand once the first (R-21-01).
+    """
+
+    options: tuple[Option, ...]
+
+
+@frozen
 class Released:
     """The Release is over: answered, given up, or impossible."""
 
 
-Effect = Union[Send, LeaseChanged, Discarded, Moved, Remembered, Released]
+Effect = Union[Send, LeaseChanged, Discarded, Moved, Remembered, Informed, Released]

@@ -70,7 +70,7 @@ def build(
         options.append(OptionRequest(settings.requested_options))
     elif kind is MessageType.INFORMATION_REQUEST:
         wanted = tuple(code for code in settings.requested_options if code != OptionCode.PD_EXCLUDE)
-        options.append(OptionRequest((*wanted, *INFORMATION_OPTIONS)))
+        options.append(OptionRequest(tuple(dict.fromkeys((*wanted, *INFORMATION_OPTIONS)))))
     if kind is MessageType.SOLICIT and settings.rapid_commit:
         options.append(RapidCommit())
     if settings.reconfigure and (kind in _ASKING or kind is MessageType.INFORMATION_REQUEST):
@@ -79,7 +79,7 @@ def build(
         options.extend(_released(exchange, lease))
     elif kind in _ASKING:
         for wish, association in zip(settings.wishes, associations, strict=True):
-            named = _names(exchange, wish, lease, offer, association.former)
+            named = _names(exchange, wish, lease, offer, association.former if settings.names_lost else ())
             options.append(_association(wish, association.stage, named))
     for extra in settings.extra_options:
         if not extra.message_types or kind in extra.message_types:

@@ -24,6 +24,7 @@ from pdlease.client.states import EXCHANGE, State, Trigger
 from pdlease.client.turn import Turn
 from pdlease.client.verdicts import Association
 from pdlease.lease import Lease, ReconfigureKey, UplinkRecord
+from pdlease.wire.chain import Option
 from pdlease.wire.codes import MessageType
 from pdlease.wire.duid import DUID
 
@@ -47,6 +48,7 @@ class Session:
     @ivar exchange: the exchange of messages under way, or C{None}.
     @ivar offers: servers' offers, collected now or kept for when the chosen server does not deliver.
     @ivar chosen: the offer taken up by the running Request, or C{None}.
+    @ivar information: the requested options that came with the lease, e.g. of DNS servers.
     @ivar source: the address that the last accepted Reply came from; empty before the first.
     @ivar releasing: the lease that is being given back, empty when none is.
     @ivar rate: the limit on messages.
@@ -77,6 +79,7 @@ class Session:
     exchange: Exchange | None = None
     offers: tuple[Offer, ...] = ()
     chosen: Offer | None = None
+    information: tuple[Option, ...] = ()
     source: str = ""
     releasing: Lease = NOTHING
     rate: RateLimit = field(factory=RateLimit)

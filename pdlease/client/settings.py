@@ -95,6 +95,7 @@ class Settings:
     @ivar extra_options: options that the operator wrote out.
     @ivar option_order: codes in the order in which options are to stand in messages, for servers (and comparisons) that
         want another than ours; options not named come last, in our order.  Empty for our order.
+    @ivar names_lost: whether a Solicit names the prefixes that were lost (R-8168-02).
     """
 
     uplink: str
@@ -112,6 +113,7 @@ class Settings:
     renumbering_silence: float = 60.0
     extra_options: tuple[ExtraOption, ...] = ()
     option_order: tuple[int, ...] = ()
+    names_lost: bool = True
 
     def wish(self, iaid: int) -> IAWish | None:
         """The wish of one identity association, or C{None} if it is not ours."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve
 
-from pdlease.client.occurrences import Discarded, Effect, LeaseChanged, Moved, Released, Remembered, Send
+from pdlease.client.occurrences import Discarded, Effect, Informed, LeaseChanged, Moved, Released, Remembered, Send
 from pdlease.client.outgoing import build
 from pdlease.client.reasons import Change, DiscardReason, Reason
 from pdlease.client.retransmission import (
@@ -32,6 +32,7 @@ from pdlease.client.selection import Offer
 from pdlease.client.states import EXCHANGE, State, Trigger
 from pdlease.client.verdicts import Remark, after_loss
 from pdlease.lease import Lease
+from pdlease.wire.chain import Option
 from pdlease.wire.codes import MessageType
 from pdlease.wire.duid import DUID
 
@@ -130,6 +131,7 @@ class Turn:
                 self.emit(Released())
         if step.to is State.SOLICITING:
             self.become(advertised=(frozenset(), frozenset()), evidence_until=inf)
+            self.inform(())  # R-18.2.13-01
         elif step.to is State.RENEWING:
             server = renewing_server(self.session.lease)
         elif step.to is State.RELEASING:
@@ -226,6 +228,14 @@ class Turn:
             self.begin(State.RELEASING, self.now, releasing.prefixes[0].server)
         else:
             self.enter(Trigger.RELEASED)
+
+    def inform(self, options: tuple[Option, ...]) -> None:
+        """
+        Let configuration beside the lease be what was given last.
+        """
+        if options != self.session.information:
+            self.become(information=options)
+            self.emit(Informed(options))
 
     def remember(self, **changes: object) -> None:
         """

@@ -1,0 +1,149 @@
+"""
+Section C.12, as far as a client for prefixes is concerned: options beside the lease, and their end.
+"""
+
+from __future__ import annotations
+
+from ipaddress import IPv6Address
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from pdlease.client.occurrences import Informed, LeaseChanged, Request
+from pdlease.client.settings import ExtraOption
+from pdlease.wire.chain import OpaqueOption, Option
+from pdlease.wire.codes import MessageType, OptionCode
+from pdlease.wire.options import (
+    DnsServers,
+    InformationRefreshTime,
+    OptionRequest,
+    SolMaxRt,
+    Status,
+    UserClass,
+)
+from tests.scenarios.conversation import OTHER, PREFIX, Conversation, association, bound, prefix, settings
+
+GOOD = association(1, prefix())
+DNS = DnsServers((IPv6Address("2001:db8::53"),))
+OTHER_DNS = DnsServers((IPv6Address("2001:db8::54"),))
+NTP = OpaqueOption(OptionCode.NTP_SERVER, b"\0\1\0\x10" + bytes(16))
+
+WANTED = settings(requested_options=(82, 67, 23, 56))
+
+
+def informed(*options: Option) -> Conversation:
+    """A bound conversation that wants DNS and NTP servers, and was given some options."""
+    c = Conversation(WANTED)
+    c.link_up()
+    c.advertise(*options, GOOD, preference=255)
+    c.reply(*options, GOOD)
+    return c
+
+
+class InformationTests(SynchronousTestCase):
+    def test_updated(self) -> None:
+        """R-18.2.10-05: other values in a Renew Reply are told at once, the same values are not told again."""
+        c = informed(DNS)
+        self.assertEqual(c.of(Informed), [Informed((DNS,))])
+        for given in (DNS, OTHER_DNS):
+            c.until_sent(MessageType.RENEW)
+            c.reply(given, GOOD)
+        self.assertEqual(c.of(Informed), [Informed((DNS,)), Informed((OTHER_DNS,))])
+        self.assertEqual(c.session.information, (OTHER_DNS,))
+
+    def test_after_the_lease(self) -> None:
+        """R-18.2.10-05: the lease is told first: its addresses are what is waited for."""
+        kinds = [type(effect) for _, effect in informed(DNS).effects]
+        self.assertLess(kinds.index(LeaseChanged), kinds.index(Informed))
+
+    def test_no_longer_given(self) -> None:
+        """R-18.2.10.5-01, R-18.2.10.5-02, R-18.2.10.5-03: what is not in the Renew Reply ends; a prefix does not."""
+        c = informed(DNS, NTP)
+        c.until_sent(MessageType.RENEW)
+        c.reply(association(1, prefix("2001:db8:200::/56")), DNS)
+        self.assertEqual(c.of(Informed)[-1], Informed((DNS,)))
+        self.assertEqual(c.held, [PREFIX, "2001:db8:200::/56"])
+        c.until_sent(MessageType.RENEW)
+        c.reply(GOOD)
+        self.assertEqual(c.of(Informed)[-1], Informed(()))
+
+    def test_new_search(self) -> None:
+        """R-18.2.13-01: discovery begins again: the other configuration of the old server ends as well."""
+        c = informed(DNS)
+        c.ask(Request.SOLICIT)
+        self.assertEqual((c.of(Informed)[-1], c.session.information), (Informed(()), ()))
+
+    def test_link_loss_keeps(self) -> None:
+        """R-RST-02: losing the link ends nothing."""
+        c = informed(DNS)
+        c.link_down()
+        c.link_up()
+        self.assertEqual(c.session.information, (DNS,))
+
+    def test_repeated(self) -> None:
+        """R-21-01, R-5908-01: repeated options are not joined: the first counts; NTP servers may stand repeatedly."""
+        c = informed(DNS, OTHER_DNS, NTP, NTP)
+        self.assertEqual(c.session.information, (DNS, NTP, NTP))
+
+    def test_only_what_was_requested(self) -> None:
+        """R-21.7-03: what was not requested, or is malformed, or is the client's own business, is no information."""
+        bad = OpaqueOption(OptionCode.DNS_SERVERS, b"123")
+        c = informed(SolMaxRt(120), OpaqueOption(OptionCode.DOMAIN_LIST, b"\1a\0"), bad)
+        self.assertEqual((c.session.information, c.of(Informed)), ((), []))
+
+    def test_refresh_time(self) -> None:
+        """R-21.23-06: option 32 in a Reply with associations means nothing: no Information-request follows."""
+        c = bound()
+        c.until_sent(MessageType.RENEW)
+        c.reply(InformationRefreshTime(700), GOOD)
+        c.wait(900)
+        self.assertEqual(c.times(MessageType.INFORMATION_REQUEST), [])
+
+    def test_vendor_options_are_requested(self) -> None:
+        """R-21.17-01: code 17 goes into the option request where vendor options are wanted."""
+        c = Conversation(settings(requested_options=(82, 67, 17)))
+        c.link_up()
+        self.assertIn(17, c.last.options_of(OptionRequest)[0].codes)
+
+    def test_user_class(self) -> None:
+        """R-21.15-01: User Class is sent as configured."""
+        option = UserClass((b"one", b"two"))
+        c = Conversation(settings(extra_options=(ExtraOption(option=option),)))
+        c.link_up()
+        self.assertEqual(c.last.option(UserClass), option)
+
+
+class RelayTests(SynchronousTestCase):
+    """
+    Section C.14: what relays do to a client.
+    """
+
+    def test_no_binding_from_a_relay(self) -> None:
+        """R-8987-01: a relay that answers NoBinding itself is asked for everything anew; nothing is lost by it."""
+        c = bound()
+        c.until_sent(MessageType.REBIND)
+        c.reply(association(1, Status(3)), server=OTHER)
+        self.assertEqual((c.last.message_type, c.last.server_id, c.held), (MessageType.REQUEST, OTHER, [PREFIX]))
+
+    def test_relay_that_forgot(self) -> None:
+        """R-8987-02: a relay that lost its routes hears of them again: Rebind after a carrier flap, or when asked."""
+        c = bound()
+        c.wait(5)
+        c.link_down()
+        c.link_up()
+        self.assertEqual(c.types()[-1], "REBIND")
+        c.reply(GOOD)
+        for request in (Request.RENEW, Request.REBIND):
+            c.ask(request)
+            self.assertEqual(c.types()[-1], request.name)
+            c.reply(GOOD)
+
+    def test_several_small_associations(self) -> None:
+        """R-8987-03: eight associations of one /64 each, whatever was wished for, work."""
+        iaids = range(1, 9)
+        given = [association(iaid, prefix(f"2001:db8:0:{iaid}::/64")) for iaid in iaids]
+        c = Conversation(settings(*iaids))
+        c.link_up()
+        c.advertise(*given, preference=255)
+        c.reply(*given)
+        self.assertEqual(len(c.held), 8)
+        self.assertEqual([ia.iaid for ia in c.until_sent(MessageType.RENEW).ia_pds], list(iaids))
