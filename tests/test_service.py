@@ -1,0 +1,800 @@
+"""
+Tests of L{pdlease.service}: in which order the daemon starts, what ends it, what a reload does.
+
+The machine under it is L{Ground}; locks, folders and the ledger are real.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from collections.abc import Callable
+from shutil import rmtree
+from tempfile import mkdtemp
+from typing import Any
+
+from attrs import evolve
+from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from pdlease.client.states import State
+from pdlease.identity import Identity
+from pdlease.instance import Instance
+from pdlease.interfaces import IdentityLost, Refused, StoreError
+from pdlease.logs import level, set_level
+from pdlease.operations import PrivilegeError
+from pdlease.places import CannotStart
+from pdlease.service import Daemon
+from pdlease.wire.duid import DUID
+from tests.descriptors import FakeReactor
+from tests.house import CLIENT, ONE, TWO, Street, configuration
+
+OTHER = ONE.replace('"lan0"', '"lan9"')
+
+
+class ResumingClock(Clock):
+    """A clock that can be told that the machine slept."""
+
+    listeners: list[Callable[[float], None]]
+
+    def on_resume(self, listener: Callable[[float], None]) -> None:
+        """Have C{listener} called after a suspend."""
+        self.listeners.append(listener)
+
+
+class StartingReactor(FakeReactor):
+    """A reactor that has not begun yet."""
+
+    def __init__(self, order: list[str]) -> None:
+        super().__init__()
+        self._order = order
+        self.begun: list[Callable[[], None]] = []
+
+    def callWhenRunning(self, callable: Callable[[], None]) -> None:
+        self.begun.append(callable)
+
+    def addReader(self, reader: Any) -> None:
+        self._order.append("read")
+        super().addReader(reader)
+
+    def run(self) -> None:
+        """Begin."""
+        while self.begun:
+            self.begun.pop(0)()
+
+
+class Listening:
+    """The control socket, made and not answered yet."""
+
+    closed = 0
+
+    def close(self) -> None:
+        """Count."""
+        self.closed += 1
+
+
+class Control:
+    """The control service."""
+
+    def __init__(self, order: list[str]) -> None:
+        self._order = order
+
+    def stopService(self) -> Deferred[None]:
+        self._order.append("control stopped")
+        return succeed(None)
+
+
+class NotingStore:
+    """The store, with what is asked of it noted; C{refusals} are what its calls come to first."""
+
+    def __init__(self, store: Any, order: list[str]) -> None:
+        self._store = store
+        self._order = order
+        self.refusals: dict[str, Exception] = {}
+
+    def __getattr__(self, name: str) -> Any:
+        def ask(*arguments: Any) -> Any:
+            self._order.append(name)
+            refusal = self.refusals.pop(name, None)
+            return fail(refusal) if refusal is not None else getattr(self._store, name)(*arguments)
+
+        return ask
+
+
+class Ground(Street):
+    """
+    The machine under a daemon.
+
+    @ivar order: what was done, in order.
+    @ivar cannot: sentences with which methods of this name refuse to start.
+    """
+
+    def __init__(self, text: str = ONE) -> None:
+        super().__init__(text)
+        self.order: list[str] = []
+        self.cannot: dict[str, str] = {}
+        self.reactor: Any = StartingReactor(self.order)
+        clock = ResumingClock()
+        clock.listeners = []
+        clock.rightNow = self.clock.rightNow
+        self.clock = self.kernel.clock = clock
+        self.store = NotingStore(self.store, self.order)
+        self.listening = Listening()
+        self.hangup: Callable[[], None] = lambda: None
+        self.served: dict[str, Any] = {}
+        self.privilege.start = self.start_privilege  # type: ignore[method-assign]
+        self.privilege.configuration = text.encode()
+        self.started: Deferred[bytes] | None = None
+        self.make_clock = lambda: clock
+
+    def note(self, what: str) -> None:
+        """Note something, or refuse it."""
+        self.order.append(what)
+        if what in self.cannot:
+            raise CannotStart(self.cannot[what])
+
+    def start_privilege(self) -> Deferred[bytes]:
+        """The provider's start."""
+        self.note("helper")
+        return self.started or succeed(self.privilege.configuration)
+
+    def carry(self, line: Any, data: bytes, size: int) -> int:
+        self.order.append("send")
+        return super().carry(line, data, size)
+
+
+class Machine:
+    """What the daemon is given of a L{Ground}: the methods of L{pdlease.machine.Machine}."""
+
+    def __init__(self, made: Ground) -> None:
+        self._made = made
+        self.reactor = made.reactor
+
+    def clock(self) -> Any:
+        return self._made.clock
+
+    def times(self) -> Any:
+        return self._made.times
+
+    def privilege(self, chosen: str, context: Any) -> Any:
+        self._made.note(f"privilege {chosen}")
+        self.ended = context.ended
+        return self._made.privilege
+
+    def store(self, chosen: str, context: Any) -> Any:
+        self._made.note(f"store {chosen}")
+        return self._made.store
+
+    def listen(self, settings: Any) -> Any:
+        self._made.note("listen")
+        return self._made.listening, "roles"
+
+    def watch(self, clock: Any, route_socket: Any, route_protocol: int) -> Any:
+        self._made.note("watch")
+        return self._made.kernel
+
+    def chance(self) -> Any:
+        return self._made.randomness
+
+    def port_holder(self) -> str:
+        return self._made.holder
+
+    def close_sandbox(self, settings: Any, path: str) -> str:
+        self._made.note("sandbox")
+        return "closed"
+
+    def serve(self, **how: Any) -> Any:
+        self._made.note("serve")
+        self._made.served = how
+        return Control(self._made.order)
+
+    def on_hangup(self, heard: Callable[[], None]) -> None:
+        self._made.hangup = heard
+
+
+class DaemonCase(SynchronousTestCase):
+    """A daemon on a machine of its own."""
+
+    def setUp(self) -> None:
+        self.statuses: list[int] = []
+        # not trial's own folder: the path of a socket must be short
+        self.folder = mkdtemp()
+        self.addCleanup(rmtree, self.folder)
+
+    def whole(self, text: str, daemon: str = "") -> str:
+        """A whole configuration."""
+        return (
+            f'[daemon]\nstate = "{self.folder}/state"\ncontrol = "{self.folder}/run/control.sock"\n'
+            f'user = "root"\nhelper_user = "root"\n{daemon}\n{text}'
+        ).replace("eth0", self.link)
+
+    @property
+    def link(self) -> str:
+        """A name for the uplink that no other test has, as the lock on it is real."""
+        return f"up{os.getpid() % 1000000}"
+
+    def make(self, text: str = ONE, daemon: str = "", arrange: Callable[[Ground], None] | None = None) -> Daemon:
+        """A daemon, nothing done yet."""
+        source = self.whole(text, daemon)
+        self.machine = Ground(source)
+        self.machine.add_links()
+        for link in ("lan1", "lan2", "lan9"):
+            self.machine.kernel.add_link(link)
+        if arrange is not None:
+            arrange(self.machine)
+        self.made = Machine(self.machine)
+        self.daemon = Daemon(
+            configuration(source),
+            "/etc/pdlease/pdlease.toml",
+            source.encode(),
+            self.made,  # type: ignore[arg-type]
+            self.statuses.append,
+        )
+        self.addCleanup(self.daemon._instance.close)
+        return self.daemon
+
+    def start(self, *arguments: Any, **choices: Any) -> Daemon:
+        """A daemon, started; what it prints is in C{self.errors}."""
+        daemon = self.make(*arguments, **choices)
+        self.errors = self.printed(self.run_it)
+        return daemon
+
+    def run_it(self) -> None:
+        """Do as twistd does with a service."""
+        self.daemon.privilegedStartService()
+        self.daemon.startService()
+        self.machine.reactor.run()
+
+    def printed(self, do: Callable[[], object]) -> str:
+        """What is printed on standard error meanwhile."""
+        before, sys.stderr = sys.stderr, io.StringIO()
+        try:
+            do()
+            return sys.stderr.getvalue()
+        finally:
+            sys.stderr = before
+
+    def bound(self, *arguments: Any, **choices: Any) -> Daemon:
+        """A daemon, bound."""
+        daemon = self.start(*arguments, **choices)
+        self.machine.wait(4)
+        assert daemon.router is not None
+        self.assertEqual({uplink.session.state for uplink in daemon.router.uplinks.values()}, {State.BOUND})
+        return daemon
+
+    def write(self, text: str) -> None:
+        """The configuration file says something else now."""
+        self.machine.privilege.configuration = self.whole(text).encode()
+
+
+class StartTests(DaemonCase):
+    """The order of the start (design 6)."""
+
+    def test_order(self) -> None:
+        """
+        Locks, then the helper, then the control socket; the identity is kept before the first message; only behind the
+        sandbox is the first datagram read, and only then are operators answered (design 6, 18).
+        """
+        self.start()
+        self.assertEqual(
+            self.machine.order,
+            [
+                "privilege helper",
+                "store file",
+                "helper",
+                "listen",
+                "load",
+                "watch",
+                "save_identity",
+                "send",
+                "sandbox",
+                "read",
+                "serve",
+            ],
+        )
+        self.assertEqual((self.errors, self.statuses, self.daemon.sandbox), ("", [], "closed"))
+
+    def test_nothing_before_the_reactor(self) -> None:
+        """Before the reactor runs nothing is read from the store and nothing is sent."""
+        daemon = self.make()
+        daemon.privilegedStartService()
+        daemon.startService()
+        self.assertEqual(self.machine.order, ["privilege helper", "store file", "helper", "listen"])
+
+    def test_folders(self) -> None:
+        """Folders that are missing are made: the state folder for nobody else, that of the control socket for all."""
+        self.start()
+        self.assertEqual(os.stat(f"{self.folder}/state").st_mode & 0o777, 0o700)
+        self.assertTrue(os.path.isdir(f"{self.folder}/run"))
+
+    def test_answers(self) -> None:
+        """The control service is given the desk, the socket that was made as root, and the roles."""
+        daemon = self.start()
+        self.assertIs(self.machine.served["daemon"], daemon.desk)
+        self.assertIs(self.machine.served["listening"], self.machine.listening)
+        self.assertEqual(self.machine.served["path"], f"{self.folder}/run/control.sock")
+        assert daemon.desk is not None
+        self.assertEqual(daemon.desk.status(None)["sandbox"], "closed")
+
+    def test_bound(self) -> None:
+        """The daemon gets a prefix and puts it on the LAN."""
+        self.bound()
+        self.assertIn("2001:db8::1/64", self.machine.addresses())
+        self.assertTrue(os.path.exists(f"{self.folder}/state/ledger"))
+
+    def test_remarks(self) -> None:
+        """The identity of an earlier run is used, and not written again."""
+
+        def arrange(machine: Ground) -> None:
+            machine.store._store.save_identity(Identity(duid=CLIENT))
+
+        self.bound(arrange=arrange)
+        self.assertEqual(self.machine.sent[0][2].client_id, CLIENT)
+
+    def test_lease_of_an_earlier_run(self) -> None:
+        """A stored lease is applied at once and asked for by Rebind (design 19)."""
+        daemon = self.bound()
+        assert daemon.router is not None
+        record, identity = daemon.router.uplinks["wan"].record, daemon._identity
+        self.successResultOf(daemon.stopService())
+
+        def arrange(machine: Ground) -> None:
+            machine.store._store.save_identity(identity)
+            machine.store._store.save_uplink("wan", record)
+
+        self.start(arrange=arrange)
+        self.assertIn("2001:db8::1/64", self.machine.addresses())
+        self.assertEqual(self.machine.types(link=self.link), ["REBIND"])
+
+    def test_helper_that_is_slow(self) -> None:
+        """Nothing is sent before the helper is ready."""
+        ready: Deferred[bytes] = Deferred()
+
+        def arrange(machine: Ground) -> None:
+            machine.started = ready
+
+        self.start(arrange=arrange)
+        self.assertNotIn("send", self.machine.order)
+        ready.callback(self.machine.privilege.configuration)
+        self.assertIn("serve", self.machine.order)
+
+    def test_slept(self) -> None:
+        """A suspend reaches the uplinks and the applier (design 13)."""
+        self.bound()
+        self.machine.privilege.take()
+        for listener in self.machine.clock.listeners:  # type: ignore[attr-defined]
+            listener(100.0)
+        self.assertEqual(len(self.machine.privilege.take()), 3)
+
+    def test_waits_are_answered(self) -> None:
+        """What changes in the kernel reaches whoever waits for it."""
+        daemon = self.start()
+        assert daemon.desk is not None
+        waiting = daemon.desk.wait("wan")
+        self.assertNoResult(waiting)
+        self.machine.wait(3)
+        self.successResultOf(waiting)
+
+    def test_log_level(self) -> None:
+        """How much is logged can be changed through the desk."""
+        self.addCleanup(set_level, level())
+        desk = self.start().desk
+        assert desk is not None
+        desk.set_log_level("verbose")
+        self.assertEqual(level(), "verbose")
+
+    def test_identity(self) -> None:
+        """The identity in use can be asked for."""
+        desk = self.start().desk
+        assert desk is not None
+        self.assertEqual(desk.identity()["duid"], str(self.machine.sent[0][2].client_id))
+
+
+class CannotStartTests(DaemonCase):
+    """What keeps the daemon from starting: one sentence and status 1 (design 20)."""
+
+    def refused(self) -> str:
+        """What is printed when a start as root is refused with status 1."""
+        errors = self.printed(lambda: self.assertRaises(SystemExit, self.daemon.privilegedStartService))
+        self.assertEqual(self.daemon._instance._state, None)
+        return errors
+
+    def ended(self, **choices: Any) -> str:
+        """What is printed when a start ends the process with status 1."""
+        self.start(**choices)
+        self.assertEqual(self.statuses, [1])
+        return self.errors
+
+    def test_second_instance(self) -> None:
+        """Another instance on the same state folder keeps this one from starting, before its helper is started."""
+        self.make()
+        os.mkdir(f"{self.folder}/state")
+        other = Instance()
+        other.hold_state(f"{self.folder}/state")
+        self.addCleanup(other.close)
+        self.assertEqual(self.refused(), f"pdlease: another pdlease uses the state folder {self.folder}/state\n")
+        self.assertEqual(self.machine.order, [])
+
+    def test_second_instance_on_the_uplink(self) -> None:
+        """Another instance on the same uplink likewise, and the lock on the state folder is given back."""
+        self.make()
+        other = Instance()
+        other.hold_uplinks([self.link])
+        self.addCleanup(other.close)
+        self.assertEqual(self.refused(), f"pdlease: another pdlease serves the uplink {self.link}\n")
+        self.assertEqual(self.machine.order, [])
+
+    def test_sentences_of_the_machine(self) -> None:
+        """A provider, a store or a control socket that cannot be had ends the start with its sentence."""
+        for step in ("privilege helper", "store file", "listen"):
+            self.make()
+            self.machine.cannot = {step: "it is not to be had"}
+            self.assertEqual(self.refused(), "pdlease: it is not to be had\n")
+
+    def test_no_state_folder(self) -> None:
+        """A state folder that cannot be made, or locked, ends the start with path and reason."""
+        self.make()
+        os.mkdir(f"{self.folder}/state")
+        os.mkdir(f"{self.folder}/state/lock")
+        self.assertEqual(self.refused(), f"pdlease: {self.folder}/state: Is a directory\n")
+
+    def test_identity_lost(self) -> None:
+        """A lost identity ends the start; nothing was sent and no new one was made (design 18)."""
+
+        def arrange(machine: Ground) -> None:
+            machine.store.refusals["load"] = IdentityLost("identity.json: it is gone")
+
+        self.assertEqual(self.ended(arrange=arrange), "pdlease: identity.json: it is gone\n")
+        self.assertEqual((self.machine.sent, "save_identity" in self.machine.order), ([], False))
+
+    def test_identity_not_kept(self) -> None:
+        """An identity that cannot be kept is not used (design 18)."""
+
+        def arrange(machine: Ground) -> None:
+            machine.store.refusals["save_identity"] = StoreError("identity.json: No space left on device")
+
+        self.assertEqual(self.ended(arrange=arrange), "pdlease: identity.json: No space left on device\n")
+        self.assertEqual(self.machine.sent, [])
+
+    def test_helper_refuses(self) -> None:
+        """A helper that cannot do its work ends the start with its sentence: here that NET_ADMIN is missing."""
+
+        def arrange(machine: Ground) -> None:
+            machine.started = fail(PrivilegeError("start the helper", 1, "NET_ADMIN is missing"))
+
+        self.assertEqual(self.ended(arrange=arrange), "pdlease: start the helper: NET_ADMIN is missing\n")
+
+    def test_no_route_socket(self) -> None:
+        """A route socket that cannot be had likewise."""
+
+        def arrange(machine: Ground) -> None:
+            machine.privilege.open_route_socket = lambda: fail(  # type: ignore[method-assign]
+                PrivilegeError("open a route socket", 24, "Too many open files")
+            )
+
+        self.assertEqual(self.ended(arrange=arrange), "pdlease: open a route socket: Too many open files\n")
+
+    def test_sandbox(self) -> None:
+        """A sandbox that is required and cannot be closed ends the start; no datagram has been read."""
+
+        def arrange(machine: Ground) -> None:
+            machine.cannot["sandbox"] = "Landlock is missing"
+
+        self.assertEqual(self.ended(arrange=arrange), "pdlease: Landlock is missing\n")
+        self.assertNotIn("read", self.machine.order)
+
+    def test_duid_of_a_missing_link(self) -> None:
+        """A DUID that is to be made of a link that is missing ends the start (R-11-08)."""
+        text = '[identity]\nduid = "ll:nosuch0"\n' + ONE
+        self.assertIn("identity.duid: link nosuch0 is missing", self.ended(text=text))
+
+    def test_fault_of_ours(self) -> None:
+        """What is our own fault is logged with its traceback, and ends with status 1 as well."""
+
+        def arrange(machine: Ground) -> None:
+            machine.store.refusals["load"] = RuntimeError("boom")
+
+        self.assertEqual(self.ended(arrange=arrange), "")
+        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
+
+    def test_configuration_became_wrong(self) -> None:
+        """A file that became wrong between check and use ends the start with what is wrong in it."""
+
+        def arrange(machine: Ground) -> None:
+            machine.privilege.configuration = b"[uplinks.wan]\nlnk = 1\n"
+
+        self.assertIn("uplinks.wan", self.ended(arrange=arrange))
+
+    def test_settings_changed_meanwhile(self) -> None:
+        """Settings of the daemon that changed while it was starting are not half taken over."""
+
+        def arrange(machine: Ground) -> None:
+            machine.privilege.configuration = self.whole(ONE, "route_protocol = 155").encode()
+
+        self.assertIn("[daemon] has changed while the daemon was starting", self.ended(arrange=arrange))
+
+    def test_uplinks_changed_meanwhile(self) -> None:
+        """Uplinks that changed while the daemon was starting are served as the helper read them."""
+
+        def arrange(machine: Ground) -> None:
+            machine.privilege.configuration = self.whole(OTHER).encode()
+
+        self.bound(arrange=arrange)
+        self.assertIn("2001:db8::1/64", self.machine.addresses("lan9"))
+
+
+class EndTests(DaemonCase):
+    """How the daemon ends."""
+
+    def test_stop(self) -> None:
+        """
+        A stop closes the control channel first, sends no Release, leaves the kernel as it is, and gives every lock and
+        socket back (design 19).
+        """
+        daemon = self.bound()
+        self.machine.privilege.take()
+        self.successResultOf(daemon.stopService())
+        self.assertEqual(self.machine.privilege.take(), [])
+        self.assertIn("2001:db8::1/64", self.machine.addresses())
+        self.assertEqual(self.machine.types(link=self.link), ["SOLICIT", "REQUEST"])
+        self.assertEqual((self.machine.privilege.stopped, self.machine.kernel.stopped), (1, 1))
+        self.assertEqual((self.machine.line(self.link).closed, daemon._instance._state), (1, None))
+        self.assertEqual((self.statuses, self.machine.order[-1]), ([], "control stopped"))
+        self.machine.kernel.listeners.clear()
+        self.machine.wait(1)
+        self.assertEqual(self.machine.clock.getDelayedCalls(), [])
+
+    def test_remove_on_stop(self) -> None:
+        """With C{on_stop = "remove"} everything of ours has left the kernel when the stop is over; still no Release."""
+        daemon = self.bound(daemon='on_stop = "remove"')
+        self.machine.privilege.holding = True
+        stopped = daemon.stopService()
+        self.assertNoResult(stopped)
+        self.machine.privilege.answer()
+        self.machine.wait(1)
+        self.machine.privilege.answer()
+        self.machine.wait(1)
+        self.successResultOf(stopped)
+        self.assertEqual((self.machine.addresses(), self.machine.routes()), ({}, set()))
+        self.assertNotIn("RELEASE", self.machine.types(link=self.link))
+
+    def test_helper_ends(self) -> None:
+        """The end of the helper ends the daemon with status 1; addresses stay (design 7)."""
+        self.bound()
+        self.made.ended("the helper process ended (killed by signal 9)")
+        self.assertEqual(self.statuses, [1])
+        self.assertIn("2001:db8::1/64", self.machine.addresses())
+
+    def test_helper_ends_with_us(self) -> None:
+        """The helper's end after our own is nothing to tell of."""
+        daemon = self.bound()
+        self.successResultOf(daemon.stopService())
+        self.made.ended("the helper process ended (status 0)")
+        self.assertEqual(self.statuses, [])
+
+    def test_stopped_while_starting(self) -> None:
+        """
+        A stop while the start waits for something ends it: what comes later is not used, and the process does not end
+        as if the start had failed.
+        """
+        ready: Deferred[bytes] = Deferred()
+
+        def arrange(machine: Ground) -> None:
+            machine.started = ready
+
+        daemon = self.start(arrange=arrange)
+        self.successResultOf(daemon.stopService())
+        if not ready.called:
+            ready.callback(b"")
+        self.assertEqual((self.statuses, self.errors), ([], ""))
+        self.assertEqual(("watch" in self.machine.order, self.machine.listening.closed), (False, 1))
+
+    def test_stopped_while_sockets_are_opened(self) -> None:
+        """A stop while the first socket is being opened leaves no socket open, closes no sandbox, answers nobody."""
+
+        def arrange(machine: Ground) -> None:
+            machine.privilege.slow = True
+
+        daemon = self.start(arrange=arrange)
+        self.successResultOf(daemon.stopService())
+        self.machine.privilege.open_one()
+        self.machine.wait(1)
+        self.assertEqual(self.machine.line(self.link).closed, 1)
+        self.assertEqual([step for step in self.machine.order if step in {"sandbox", "serve", "send"}], [])
+        self.assertEqual(self.statuses, [])
+
+    def test_stopped_before_the_reactor(self) -> None:
+        """A stop before the reactor runs begins nothing."""
+        daemon = self.make()
+        daemon.privilegedStartService()
+        daemon.startService()
+        self.successResultOf(daemon.stopService())
+        self.machine.reactor.run()
+        self.assertNotIn("load", self.machine.order)
+
+
+class ReloadTests(DaemonCase):
+    """What a reload does."""
+
+    def reload(self, text: str | None = None, dry_run: bool = False) -> Any:
+        """A reload, by the control channel."""
+        if text is not None:
+            self.write(text)
+        assert self.daemon.desk is not None
+        return self.daemon.desk.reload(dry_run)
+
+    def refused(self, text: str | None = None) -> str:
+        """Why a reload is refused; nothing has changed then."""
+        router = self.daemon.router
+        assert router is not None
+        before = self.daemon.config, dict(router.uplinks), self.daemon._identity, set(self.daemon._instance._names)
+        failure = self.failureResultOf(self.reload(text), Refused)
+        after = self.daemon.config, dict(router.uplinks), self.daemon._identity, set(self.daemon._instance._names)
+        self.assertEqual(before, after)
+        return failure.getErrorMessage()
+
+    def test_changed(self) -> None:
+        """A changed uplink is served by the new configuration at once; the answer names what was done."""
+        self.bound()
+        answer = self.successResultOf(self.reload(OTHER))
+        self.assertEqual(answer["changed"], {"added": [], "removed": [], "replaced": ["wan"], "kept": []})
+        self.machine.wait(3)
+        self.assertEqual((self.machine.addresses("lan0"), len(self.machine.addresses("lan9"))), ({}, 1))
+
+    def test_unchanged(self) -> None:
+        """A reload of the same file keeps every session."""
+        daemon = self.bound()
+        assert daemon.router is not None
+        before = daemon.router.uplinks["wan"]
+        answer = self.successResultOf(self.reload())
+        self.assertEqual((answer["changed"]["kept"], daemon.router.uplinks["wan"]), (["wan"], before))
+
+    def test_added_and_removed(self) -> None:
+        """The lock on an uplink comes and goes with it."""
+        daemon = self.bound()
+        self.machine.add_uplink("ppp0")
+        self.successResultOf(self.reload(TWO))
+        self.assertEqual(set(daemon._instance._names), {self.link, "ppp0"})
+        self.machine.wait(4)
+        self.assertEqual(len(self.machine.addresses("lan1")), 1)
+        self.assertEqual({known.uplink for known in daemon._identity.iaids}, {"wan", "dsl"})
+        self.successResultOf(self.reload(ONE))
+        self.assertEqual(set(daemon._instance._names), {self.link})
+        self.assertEqual(self.machine.addresses("lan1"), {})
+
+    def test_hangup(self) -> None:
+        """SIGHUP reloads as well; one that is refused is logged and changes nothing."""
+        daemon = self.bound()
+        self.write(OTHER)
+        self.machine.hangup()
+        self.assertEqual(daemon.config.uplinks[0].links, ("lan9",))
+        self.machine.privilege.configuration = b"wrong"
+        self.machine.hangup()
+        self.assertEqual(daemon.config.uplinks[0].links, ("lan9",))
+
+    def test_wrong_file(self) -> None:
+        """A wrong file is refused with everything that is wrong in it (design 20)."""
+        self.bound()
+        self.machine.privilege.configuration = b"[uplinks.wan]\nlnk = 1\nrapid = 2\n"
+        message = self.refused()
+        self.assertIn("lnk", message)
+        self.assertIn("rapid", message)
+
+    def test_provider_refuses(self) -> None:
+        """A file that the provider does not accept is refused with its reason."""
+        self.bound()
+        self.machine.privilege.reloads = [PrivilegeError("read it", 0, "others may write it")]
+        self.assertEqual(self.refused(), "read it: others may write it")
+
+    def test_needs_a_restart(self) -> None:
+        """What only a restart can change is named."""
+        self.bound()
+        self.machine.privilege.configuration = self.whole(ONE, "route_protocol = 155").encode()
+        self.assertEqual(self.refused(), "only a restart can change daemon.route_protocol")
+
+    def test_uplink_of_another_instance(self) -> None:
+        """An uplink that another instance serves is refused."""
+        self.bound()
+        other = Instance()
+        other.hold_uplinks([f"{self.link}x"])
+        self.addCleanup(other.close)
+        self.assertEqual(
+            self.refused(TWO.replace("ppp0", f"{self.link}x")), f"another pdlease serves the uplink {self.link}x"
+        )
+
+    def test_duid_of_a_missing_link(self) -> None:
+        """An uplink whose DUID is to be made of a missing link is refused before anything is touched (R-11-08)."""
+        self.bound()
+        text = TWO.replace('link = "ppp0"', 'link = "ppp0"\nduid = "ll:nosuch0"')
+        self.assertIn("link nosuch0 is missing", self.refused(text))
+
+    def test_identity_not_kept(self) -> None:
+        """A new IAID that cannot be kept is not used (design 18)."""
+        self.bound()
+        self.machine.store.refusals["save_identity"] = StoreError("No space left on device")
+        self.assertEqual(self.refused(TWO), "No space left on device")
+
+    def test_one_after_the_other(self) -> None:
+        """Reloads that are asked for at once are done one after the other, each with the file as it is then."""
+        daemon = self.bound()
+        first: Deferred[bytes] = Deferred()
+        answers = [first, succeed(self.whole(ONE).encode())]
+        self.machine.privilege.reload = lambda: answers.pop(0)  # type: ignore[method-assign]
+        one, two = self.reload(), self.reload()
+        self.assertEqual(len(answers), 1)
+        first.callback(self.whole(OTHER).encode())
+        self.successResultOf(one)
+        self.successResultOf(two)
+        self.assertEqual(daemon.config.uplinks[0].links, ("lan0",))
+
+    def test_refusal_frees_the_way(self) -> None:
+        """A reload that is refused does not keep the next one waiting."""
+        self.bound()
+        self.machine.privilege.reloads = [PrivilegeError("read it", 0, "others may write it")]
+        self.refused()
+        self.successResultOf(self.reload(OTHER))
+
+    def test_dry_run(self) -> None:
+        """A dry run tells what would change by the file as the daemon can read it, and changes nothing."""
+        daemon = self.bound()
+        before = daemon.config
+        daemon.path = f"{self.folder}/pdlease.toml"
+        with open(daemon.path, "w", encoding="utf-8") as file:
+            file.write(self.whole(OTHER))
+        answer = self.successResultOf(self.reload(dry_run=True))
+        self.assertEqual((answer["changed"]["replaced"], answer["dry_run"]), (["wan"], True))
+        self.assertIs(daemon.config, before)
+
+    def test_dry_run_unreadable(self) -> None:
+        """Where the daemon may not read the file any more, it says who can."""
+        daemon = self.bound()
+        daemon.path = f"{self.folder}/nosuch.toml"
+        message = self.failureResultOf(self.reload(dry_run=True), Refused).getErrorMessage()
+        self.assertEqual(message, f"{daemon.path}: No such file or directory; `pdleasectl check` can tell as root")
+
+
+class DuidTests(DaemonCase):
+    """Who the client is."""
+
+    def duid(self, line: str, uplink: str = "", kept: Identity | None = None) -> DUID:
+        """The DUID in the first message of a daemon of its own."""
+
+        def arrange(machine: Ground) -> None:
+            if kept is not None:
+                machine.store._store.save_identity(kept)
+            link = machine.kernel._named(self.link)
+            machine.kernel._set_link(evolve(link, link_layer_address=bytes.fromhex("02005e005301")))
+
+        text = f'[identity]\nduid = "{line}"\n' + ONE.replace("solicit_delay", f'duid = "{uplink}"\nsolicit_delay')
+        daemon = self.start(text=text, arrange=arrange)
+        (sent, *_) = self.machine.sent
+        self.successResultOf(daemon.stopService())
+        duid = sent[2].client_id
+        assert duid is not None
+        return duid
+
+    def test_kept(self) -> None:
+        """A kept DUID stays for as long as the configuration asks for its kind (R-11-04)."""
+        self.assertEqual(self.duid("uuid", kept=Identity(duid=CLIENT)), CLIENT)
+
+    def test_another_kind(self) -> None:
+        """A DUID of another kind than the kept one is made where the configuration asks for it."""
+        duid = self.duid("ll:" + self.link, kept=Identity(duid=CLIENT))
+        self.assertEqual(str(duid), "0003000102005e005301")
+
+    def test_of_one_uplink(self) -> None:
+        """An uplink can have a DUID of its own (R-11-09)."""
+        self.assertEqual(str(self.duid("uuid", "raw:00020000ab11c9")), "00020000ab11c9")
+
+    def test_of_one_uplink_stays(self) -> None:
+        """
+        A DUID of an uplink's own that has something random or a time in it is the same at every start, and not that of
+        the client (R-11-04, R-11-05).
+        """
+        kept = Identity(duid=CLIENT)
+        for form in ("uuid", f"llt:{self.link}"):
+            first, second = self.duid("uuid", form, kept), self.duid("uuid", form, kept)
+            self.assertEqual(first, second)
+            self.assertNotEqual(first, CLIENT)
