@@ -26,6 +26,10 @@ ADDRESS_NO_PREFIX_ROUTE = 0x200
 ADDRESS_PROTOCOL = 154
 """Our mark on addresses (IFA_PROTO, one octet): the number that also marks routes by default."""
 
+# Bits of the flags of an advertised prefix.
+PREFIX_DELEGATION = 0x10
+PREFIX_REDUCED = 0x03
+
 UNICAST = "unicast"
 UNREACHABLE = "unreachable"
 
@@ -62,6 +66,8 @@ class Link:
     @ivar alias: its description, or C{None}.
     @ivar group: number of its group.
     @ivar ipv6_disabled: whether its C{disable_ipv6} setting is on, as far as is known.
+    @ivar ignores_routers: whether its C{accept_ra} setting, together with C{forwarding}, made the kernel ignore Router
+        Advertisements when the link was last told of; the kernel tells of no change of either.
     """
 
     index: int
@@ -76,6 +82,51 @@ class Link:
     alias: str | None = None
     group: int = 0
     ipv6_disabled: bool = False
+    ignores_routers: bool = False
+
+
+@frozen(kw_only=True)
+class Advertised:
+    """
+    What Router Advertisements told of a link (RFC 4861 section 4.2), since IPv6 came up on it.
+
+    @ivar heard: whether there was any.
+    @ivar managed: the M flag of the last one: addresses by DHCPv6.
+    @ivar other: its O flag: other configuration by DHCPv6.
+    """
+
+    heard: bool = False
+    managed: bool = False
+    other: bool = False
+
+
+@frozen(kw_only=True)
+class AdvertisedPrefix:
+    """
+    A prefix that a Router Advertisement named (Prefix Information option, RFC 4861 section 4.6.2).
+
+    @ivar index: the link that it was heard on.
+    @ivar prefix: the prefix.
+    @ivar flags: the octet of flags as advertised; from older kernels 1 for on-link and 2 for autonomous instead.
+    @ivar preferred: preferred lifetime in seconds, as advertised.
+    @ivar valid: valid lifetime in seconds, as advertised.
+    """
+
+    index: int
+    prefix: IPv6Network
+    flags: int
+    preferred: int
+    valid: int
+
+    @property
+    def tells_flags(self) -> bool:
+        """Whether C{flags} is the octet as advertised, which older kernels reduce to two bits of their own."""
+        return not self.flags & PREFIX_REDUCED
+
+    @property
+    def is_for_delegation(self) -> bool:
+        """Whether it has the P flag: prefixes are delegated here (RFC 9762)."""
+        return self.tells_flags and bool(self.flags & PREFIX_DELEGATION)
 
 
 @frozen(kw_only=True)
@@ -174,6 +225,17 @@ class KernelTable(Protocol):
         When the kernel took an address away because another host holds it: of one with finite lifetimes that fails
         duplicate address detection nothing remains but a notice of removal with C{ADDRESS_DAD_FAILED} among the flags.
         An entry goes when the address is added again, when its link goes down, loses carrier or goes away.
+        """
+
+    @property
+    def advertised(self) -> Mapping[int, Advertised]:
+        """What Router Advertisements told of links, by index."""
+
+    @property
+    def routers(self) -> Mapping[int, frozenset[IPv6Address]]:
+        """
+        The link-local addresses of the routers that the kernel took default routes from, by index of the link, as long
+        as it has those routes.
         """
 
     def link_named(self, name: str) -> Link | None:

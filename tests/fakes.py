@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from errno import EACCES, EINVAL, ENETDOWN, ENODEV
-from ipaddress import IPv6Interface, IPv6Network
+from ipaddress import IPv6Address, IPv6Interface, IPv6Network
 from math import inf
 from os import strerror
 from socket import socket
@@ -30,6 +30,7 @@ from pdlease.kernel import (
     UNICAST,
     UNREACHABLE,
     AddressKey,
+    Advertised,
     KernelAddress,
     KernelRoute,
     Link,
@@ -70,6 +71,8 @@ class Heard:
     addresses: dict[AddressKey, KernelAddress] = field(factory=dict)
     routes: dict[RouteKey, KernelRoute] = field(factory=dict)
     duplicates: dict[AddressKey, float] = field(factory=dict)
+    advertised: dict[int, Advertised] = field(factory=dict)
+    routers: dict[int, frozenset[IPv6Address]] = field(factory=dict)
 
 
 class MemoryKernel:
@@ -114,6 +117,14 @@ class MemoryKernel:
     def duplicates(self) -> Mapping[AddressKey, float]:
         return self.heard.duplicates
 
+    @property
+    def advertised(self) -> Mapping[int, Advertised]:
+        return self.heard.advertised
+
+    @property
+    def routers(self) -> Mapping[int, frozenset[IPv6Address]]:
+        return self.heard.routers
+
     def link_named(self, name: str) -> Link | None:
         return next((link for link in self.heard.links.values() if link.name == name), None)
 
@@ -141,6 +152,8 @@ class MemoryKernel:
             },
             routes=dict(self.true.routes),
             duplicates=dict(self.true.duplicates),
+            advertised=dict(self.true.advertised),
+            routers=dict(self.true.routers),
         )
         for listener in tuple(self.listeners):
             listener()
@@ -179,6 +192,14 @@ class MemoryKernel:
         if not is_up:
             self._drop_all(link.index)
         self._set_link(link)
+
+    def hear_routers(self, name: str, *routers: str, flags: Advertised | None = None) -> None:
+        """Router Advertisements leave default routes by these routers and no others, and the flags of the last one."""
+        index = self._named(name).index
+        for state in (self.true, self.heard):
+            state.routers[index] = frozenset(map(IPv6Address, routers))
+            state.advertised[index] = flags or state.advertised.get(index, Advertised(heard=bool(routers)))
+        self._tell(lambda: None)
 
     def set_ipv6(self, name: str, enabled: bool) -> None:
         """IPv6 is switched on a link; off takes everything away."""

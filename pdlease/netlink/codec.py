@@ -28,7 +28,16 @@ from ipaddress import IPv6Network
 from types import ModuleType
 from typing import Any
 
-from pdlease.netlink.hotpath import AF_INET6, read_address, read_link, read_lost_multicast, read_route, read_whole_link
+from pdlease.kernel import AdvertisedPrefix
+from pdlease.netlink.hotpath import (
+    AF_INET6,
+    read_address,
+    read_link,
+    read_lost_multicast,
+    read_route,
+    read_router,
+    read_whole_link,
+)
 from pdlease.netlink.notices import (
     AddressNotice,
     Damaged,
@@ -43,8 +52,12 @@ from pdlease.netlink.notices import (
     Refusal,
     RouteNotice,
     RouteReplaced,
+    RouterNotice,
 )
 from pdlease.netlink.requests import read_answer
+
+RTPROT_RA = 9
+"""The protocol number of the routes that the kernel takes from Router Advertisements."""
 
 GROUPS = (1, 9, 11, 12, 18)
 """The multicast groups of the route socket: LINK, IPV6_IFADDR, IPV6_ROUTE, IPV6_IFINFO, IPV6_PREFIX."""
@@ -164,6 +177,11 @@ def request_links(sequence: int) -> bytes:
     return _request(message, _GETLINK, sequence)
 
 
+def request_inet6(sequence: int) -> bytes:
+    """Pack the request for what IPv6 knows of all links (L{Inet6Notice})."""
+    return _request(_LinkMessage(), _GETLINK, sequence, family=AF_INET6)
+
+
 def request_addresses(sequence: int) -> bytes:
     """Pack the request for all IPv6 addresses."""
     return _request(_AddressMessage(), _GETADDR, sequence, family=AF_INET6)
@@ -202,7 +220,11 @@ def _read_prefix(data: bytes) -> PrefixNotice | None:
         return None
     preferred, valid = _CACHE.unpack_from(times)
     prefix = IPv6Network((address, message["length"]), strict=False)
-    return PrefixNotice(message["index"], prefix, message["flags"], preferred, valid)
+    return PrefixNotice(
+        AdvertisedPrefix(
+            index=message["index"], prefix=prefix, flags=message["flags"], preferred=preferred, valid=valid
+        )
+    )
 
 
 def _link(data: bytes, start: int, end: int, now: float, protocol: int, flags: int) -> Notice | None:
@@ -227,11 +249,18 @@ def _address_gone(data: bytes, start: int, end: int, now: float, protocol: int, 
     return None if address is None else AddressNotice(address, removed=True)
 
 
+def _router(data: bytes, start: int, end: int, removed: bool = False) -> RouterNotice | None:
+    found = read_router(data, start, end)
+    return None if found is None else RouterNotice(*found, removed=removed)
+
+
 def _route(data: bytes, start: int, end: int, now: float, protocol: int, flags: int) -> Notice | None:
     route = read_route(data, start, end, now, protocol)
     replaces = bool(flags & _REPLACE)
     if route is not None:
         return RouteNotice(route, replaces=replaces)
+    if data[start + 5] == RTPROT_RA and not data[start + 1]:
+        return _router(data, start, end)
     if replaces:
         foreign = read_route(data, start, end, now, data[start + 5])
         return None if foreign is None else RouteReplaced(foreign)
@@ -242,6 +271,8 @@ def _route_gone(data: bytes, start: int, end: int, now: float, protocol: int, fl
     route = read_route(data, start, end, now, protocol)
     if route is not None:
         return RouteNotice(route, removed=True)
+    if data[start + 5] == RTPROT_RA and not data[start + 1]:
+        return _router(data, start, end, removed=True)
     index = read_lost_multicast(data, start, end)
     return None if index is None else Inet6Doubt(index)
 

@@ -35,10 +35,11 @@ _IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MTU, _IFLA_MASTER, _IFLA_OPERSTATE = 1, 3, 4,
 _IFLA_LINKINFO, _IFLA_IFALIAS, _IFLA_AF_SPEC, _IFLA_GROUP, _IFLA_CARRIER = 18, 20, 26, 27, 33
 _IFLA_INFO_KIND, _IFLA_INET6_CONF = 1, 2
 _OPERATIONAL = (0, 6)  # IF_OPER_UNKNOWN: the driver does not say; IF_OPER_UP
-_DISABLE_IPV6 = 4 * 26  # DEVCONF_DISABLE_IPV6, in octets
+# Where DEVCONF_FORWARDING, DEVCONF_ACCEPT_RA and DEVCONF_DISABLE_IPV6 are, in octets
+_FORWARDING, _ACCEPT_RA, _DISABLE_IPV6 = 0, 4 * 3, 4 * 26
 
 _IFA_ADDRESS, _IFA_LOCAL, _IFA_CACHEINFO, _IFA_FLAGS, _IFA_PROTO = 1, 2, 6, 8, 11
-_RTA_DST, _RTA_OIF, _RTA_PRIORITY, _RTA_CACHEINFO, _RTA_TABLE = 1, 4, 6, 12, 15
+_RTA_DST, _RTA_OIF, _RTA_GATEWAY, _RTA_PRIORITY, _RTA_CACHEINFO, _RTA_TABLE = 1, 4, 5, 6, 12, 15
 _RTM_F_CLONED = 0x200
 _RTN_UNICAST, _RTN_MULTICAST = 1, 5
 _RTPROT_KERNEL = 2
@@ -94,7 +95,7 @@ def read_whole_link(data: bytes, start: int, end: int) -> Link:
     kind = alias = master = None
     address = b""
     mtu = group = state = 0
-    disabled = False
+    disabled = deaf = False
     carrier = True
     if (place := found.get(_IFLA_ADDRESS)) is not None:
         address = bytes(data[place[0] : place[1]])
@@ -119,6 +120,9 @@ def read_whole_link(data: bytes, start: int, end: int) -> Link:
         place = None if place is None else _attributes(data, *place).get(_IFLA_INET6_CONF)
         if place is not None and place[1] - place[0] >= _DISABLE_IPV6 + 4:
             disabled = bool(_U32.unpack_from(data, place[0] + _DISABLE_IPV6)[0])
+            accepts = _U32.unpack_from(data, place[0] + _ACCEPT_RA)[0]
+            # a link that forwards hears routers with 2 only
+            deaf = not accepts or (accepts != 2 and bool(_U32.unpack_from(data, place[0] + _FORWARDING)[0]))
     return Link(
         index=index,
         name=_name(data, *found[_IFLA_IFNAME]),
@@ -132,6 +136,7 @@ def read_whole_link(data: bytes, start: int, end: int) -> Link:
         alias=alias or None,
         group=group,
         ipv6_disabled=disabled,
+        ignores_routers=deaf,
     )
 
 
@@ -193,6 +198,15 @@ def read_route(data: bytes, start: int, end: int, now: float, protocol: int) -> 
         protocol=made_by,
         valid_until=now + ticks / _TICKS if ticks else inf,
     )
+
+
+def read_router(data: bytes, start: int, end: int) -> tuple[int, IPv6Address] | None:
+    """Read link and router from a message about a default route that has a gateway; C{None} for any other route."""
+    found = _attributes(data, start + _ROUTE.size, end)
+    link, gateway = found.get(_RTA_OIF), found.get(_RTA_GATEWAY)
+    if link is None or gateway is None:
+        return None
+    return _U32.unpack_from(data, link[0])[0], IPv6Address(bytes(data[gateway[0] : gateway[1]]))
 
 
 def read_lost_multicast(data: bytes, start: int, end: int) -> int | None:

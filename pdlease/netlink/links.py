@@ -15,8 +15,9 @@ from errno import EBUSY
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorFDSet, IReactorTime
 
+from pdlease.kernel import AdvertisedPrefix
 from pdlease.logs import Logger
-from pdlease.netlink.codec import request_addresses, request_links, request_routes
+from pdlease.netlink.codec import RTPROT_RA, request_addresses, request_inet6, request_links, request_routes
 from pdlease.netlink.notices import (
     Damaged,
     DumpDone,
@@ -44,9 +45,10 @@ class LinkWatch(Table):
     """
     The table of links, addresses and routes, kept true.
 
-    Dumps follow one another (links, addresses, routes), since the kernel answers one at a time.  While a dump is under
-    way, and while something is known to have been missed, the table keeps what it had; what a complete dump did not
-    name is dropped at its end.  Nothing here wakes the reactor while the kernel is silent.
+    Dumps follow one another (links, what IPv6 knows of them, addresses, routes, routers), since the kernel answers one
+    at a time.  While a dump is under way, and while something is known to have been missed, the table keeps what it
+    had; what a complete dump did not name is dropped at its end.  Nothing here wakes the reactor while the kernel is
+    silent.
 
     @ivar overruns: how often notices were lost.
     @ivar dumps: how many rounds of dumps were begun.
@@ -72,8 +74,10 @@ class LinkWatch(Table):
         self._sequence = 0
         self._steps: tuple[tuple[Callable[[int], bytes], Callable[[], None], Callable[[], None]], ...] = (
             (request_links, self.expect_links, self.drop_links),
+            (request_inet6, lambda: None, lambda: None),
             (request_addresses, self.expect_addresses, self.drop_addresses),
             (lambda sequence: request_routes(sequence, route_protocol), self.expect_routes, self.drop_routes),
+            (lambda sequence: request_routes(sequence, RTPROT_RA), self.expect_routers, self.drop_routers),
         )
         self._step: int | None = None
         self._asked = 0
@@ -85,7 +89,7 @@ class LinkWatch(Table):
         self._is_complete = False
         self._turns = 0
         self._listeners: list[Callable[[frozenset[str]], object]] = []
-        self._prefix_listeners: list[Callable[[PrefixNotice], object]] = []
+        self._prefix_listeners: list[Callable[[AdvertisedPrefix], object]] = []
         self._damaged: set[int] = set()
 
     def start(self) -> Deferred[None]:
@@ -114,8 +118,8 @@ class LinkWatch(Table):
         """
         self._listeners.append(listener)
 
-    def listen_to_prefixes(self, listener: Callable[[PrefixNotice], object]) -> None:
-        """Have C{listener} called with each prefix that a Router Advertisement names for address configuration."""
+    def listen_to_prefixes(self, listener: Callable[[AdvertisedPrefix], object]) -> None:
+        """Have C{listener} called with each prefix that a Router Advertisement names, each time it does."""
         self._prefix_listeners.append(listener)
 
     def ask_again(self) -> None:
@@ -199,7 +203,7 @@ class LinkWatch(Table):
                 self.ask_link(notice.index)
         elif isinstance(notice, PrefixNotice):
             for listener in tuple(self._prefix_listeners):
-                listener(notice)
+                listener(notice.advertised)
         elif isinstance(notice, Damaged):
             if notice.kind not in self._damaged:
                 self._damaged.add(notice.kind)

@@ -7,12 +7,12 @@ addresses and routes are carried as the values of L{pdlease.kernel}.
 
 from __future__ import annotations
 
-from ipaddress import IPv6Network
+from ipaddress import IPv6Address
 from typing import Union
 
 from attrs import frozen
 
-from pdlease.kernel import KernelAddress, KernelRoute, Link
+from pdlease.kernel import AdvertisedPrefix, KernelAddress, KernelRoute, Link
 
 
 @frozen
@@ -103,20 +103,27 @@ class Inet6Doubt:
 @frozen
 class PrefixNotice:
     """
-    A Router Advertisement named a prefix for address configuration (group IPV6_PREFIX).
+    A Router Advertisement named a prefix (group IPV6_PREFIX); told of each prefix of each Router Advertisement.
+
+    @ivar advertised: the prefix, and what was said of it.
+    """
+
+    advertised: AdvertisedPrefix
+
+
+@frozen
+class RouterNotice:
+    """
+    The kernel took a default route from a Router Advertisement, or has lost it.
 
     @ivar index: the link that it was heard on.
-    @ivar prefix: the prefix.
-    @ivar flags: as the kernel gives them (1: on-link, 2: autonomous).
-    @ivar preferred: preferred lifetime in seconds as advertised.
-    @ivar valid: valid lifetime in seconds as advertised.
+    @ivar router: the router's link-local address.
+    @ivar removed: whether the route is gone: its lifetime is over, or the router said so.
     """
 
     index: int
-    prefix: IPv6Network
-    flags: int
-    preferred: int
-    valid: int
+    router: IPv6Address
+    removed: bool = False
 
 
 @frozen
@@ -182,6 +189,7 @@ Notice = Union[
     Inet6Notice,
     Inet6Doubt,
     PrefixNotice,
+    RouterNotice,
     DumpInterrupted,
     DumpDone,
     Refusal,

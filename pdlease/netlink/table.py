@@ -24,12 +24,13 @@ What Linux 6.18 sends, seen in a namespace (C{tests/live/test_netlink_live.py} h
 from __future__ import annotations
 
 from collections.abc import Mapping
+from ipaddress import IPv6Address
 from math import inf
 from types import MappingProxyType
 
 from attrs import evolve
 
-from pdlease.kernel import AddressKey, KernelAddress, KernelRoute, Link, RouteKey
+from pdlease.kernel import AddressKey, Advertised, KernelAddress, KernelRoute, Link, RouteKey
 from pdlease.netlink.notices import (
     AddressNotice,
     Inet6Notice,
@@ -38,6 +39,7 @@ from pdlease.netlink.notices import (
     Notice,
     RouteNotice,
     RouteReplaced,
+    RouterNotice,
 )
 
 JITTER = 1.5
@@ -56,12 +58,12 @@ MANY_DUPLICATES = 256
 class Table:
     """
     What the kernel is believed to hold (L{pdlease.kernel.KernelTable}).
-
-    @ivar inet6: what IPv6 last told of links, by index, as far as it told anything since the start.
     """
 
     def __init__(self) -> None:
-        self.inet6: dict[int, Inet6Notice] = {}
+        self._advertised: dict[int, Advertised] = {}
+        self._routers: dict[int, frozenset[IPv6Address]] = {}
+        self._unseen_routers: dict[int, frozenset[IPv6Address]] = {}
         self._links: dict[int, Link] = {}
         self._names: dict[str, int] = {}
         self._addresses: dict[AddressKey, KernelAddress] = {}
@@ -86,6 +88,14 @@ class Table:
     @property
     def routes(self) -> Mapping[RouteKey, KernelRoute]:
         return MappingProxyType(self._routes)
+
+    @property
+    def advertised(self) -> Mapping[int, Advertised]:
+        return MappingProxyType(self._advertised)
+
+    @property
+    def routers(self) -> Mapping[int, frozenset[IPv6Address]]:
+        return MappingProxyType(self._routers)
 
     @property
     def duplicates(self) -> Mapping[AddressKey, float]:
@@ -125,6 +135,8 @@ class Table:
             self._drop_replaced(notice.route, None)
         elif isinstance(notice, Inet6Notice):
             self._put_inet6(notice)
+        elif isinstance(notice, RouterNotice):
+            self._put_router(notice)
 
     def changes(self) -> frozenset[str] | None:
         """
@@ -150,6 +162,10 @@ class Table:
         """All routes are about to be told."""
         self._unseen_routes = set(self._routes)
 
+    def expect_routers(self) -> None:
+        """All default routes from Router Advertisements are about to be told."""
+        self._unseen_routers = dict(self._routers)
+
     def drop_links(self) -> None:
         """All links have been told: those that were not are gone."""
         for index in tuple(self._unseen_links):
@@ -164,6 +180,12 @@ class Table:
         """All routes have been told: those that were not are gone."""
         for key in tuple(self._unseen_routes):
             self._drop_route(key)
+
+    def drop_routers(self) -> None:
+        """All default routes from Router Advertisements have been told: those that were not are gone."""
+        for index, routers in tuple(self._unseen_routers.items()):
+            for router in routers:
+                self._put_router(RouterNotice(index, router, removed=True))
 
     def _touch(self, index: int | None) -> None:
         self._is_changed = True
@@ -184,12 +206,16 @@ class Table:
         if not (link.is_up and link.has_carrier):
             self._forget_duplicates(link.index)
         if not link.is_up:
+            self._advertised.pop(link.index, None)
+            self._routers.pop(link.index, None)
             for key in [key for key, route in self._routes.items() if route.index == link.index]:
                 self._drop_route(key)
 
     def _drop_link(self, index: int) -> None:
         self._unseen_links.discard(index)
-        self.inet6.pop(index, None)
+        self._advertised.pop(index, None)
+        self._routers.pop(index, None)
+        self._unseen_routers.pop(index, None)
         link = self._links.get(index)
         if link is None:
             return
@@ -256,12 +282,28 @@ class Table:
         link = self._links.get(notice.index)
         if link is None:
             return
-        if self.inet6.get(notice.index) != notice:
-            self.inet6[notice.index] = notice
+        # the kernel keeps the flags M and O after a link was down, but not that it heard of them
+        heard = notice.heard_router
+        advertised = Advertised(heard=heard, managed=heard and notice.managed, other=heard and notice.other)
+        if self._advertised.get(notice.index, Advertised()) != advertised:
+            self._advertised[notice.index] = advertised
             self._touch(notice.index)
         if notice.disabled is not None and notice.disabled != link.ipv6_disabled:
             self._links[notice.index] = evolve(link, ipv6_disabled=notice.disabled)
             self._touch(notice.index)
+
+    def _put_router(self, notice: RouterNotice) -> None:
+        index, one = notice.index, frozenset({notice.router})
+        if index in self._unseen_routers:
+            self._unseen_routers[index] -= one
+        old = self._routers.get(index, frozenset())
+        new = old - one if notice.removed or index not in self._links else old | one
+        if new == old:
+            return
+        self._routers[index] = new
+        if not new:
+            del self._routers[index]
+        self._touch(index)
 
 
 def _steady(old: float, new: float) -> float:

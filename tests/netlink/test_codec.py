@@ -21,7 +21,7 @@ from pyroute2.netlink.rtnl.rtmsg import rtmsg
 from twisted.trial.unittest import SynchronousTestCase
 
 import pdlease
-from pdlease.kernel import KernelAddress, KernelRoute, Link
+from pdlease.kernel import AdvertisedPrefix, KernelAddress, KernelRoute, Link
 from pdlease.netlink import codec
 from pdlease.netlink.notices import (
     AddressNotice,
@@ -37,6 +37,7 @@ from pdlease.netlink.notices import (
     Refusal,
     RouteNotice,
     RouteReplaced,
+    RouterNotice,
 )
 from pdlease.netlink.requests import attribute, message
 from tests.netlink.theirs import AddressMessage, packed
@@ -143,6 +144,17 @@ class LinkTests(SynchronousTestCase):
             assert isinstance(notice, LinkNotice)
             self.assertEqual(notice.link.has_carrier, expected, (flags, state, carrier))
 
+    def test_ignores_routers(self) -> None:
+        """Router Advertisements are ignored with accept_ra 0, and on a link that forwards with 1 as well (R-18-02)."""
+        for forwarding, accepts, deaf in (
+            (0, 0, True), (0, 1, False), (0, 2, False), (1, 0, True), (1, 1, True), (1, 2, False)
+        ):  # fmt: skip
+            data = struct.pack("=4i", forwarding, 64, 1500, accepts) + inet6_settings(0)[16:]
+            rest = attribute(3, b"lan0\0") + attribute(26, attribute(10, attribute(2, data)))
+            (notice,) = heard(link_message(rest=rest))
+            assert isinstance(notice, LinkNotice)
+            self.assertEqual(notice.link.ignores_routers, deaf, (forwarding, accepts))
+
     def test_ipv6_disabled(self) -> None:
         """Whether IPv6 is disabled is told with the link (IFLA_AF_SPEC)."""
         for value in (0, 1):
@@ -194,13 +206,29 @@ class Inet6Tests(SynchronousTestCase):
         other = packed(rtmsg, DELROUTE, {**fields, "type": 1}, [("RTA_DST", "ff00::"), ("RTA_OIF", 3)])
         self.assertEqual(heard(other), [])
 
+    def test_router(self) -> None:
+        """A default route that the kernel took from a Router Advertisement tells of the router; no other route does."""
+        fields = {"family": 10, "dst_len": 0, "table": 254, "proto": codec.RTPROT_RA, "type": 1}
+        way = [("RTA_GATEWAY", "fe80::9"), ("RTA_OIF", 3)]
+        router = RouterNotice(3, IPv6Address("fe80::9"))
+        self.assertEqual(heard(packed(rtmsg, NEWROUTE, fields, way)), [router])
+        self.assertEqual(heard(packed(rtmsg, DELROUTE, fields, way)), [evolve(router, removed=True)])
+        self.assertEqual(heard(packed(rtmsg, NEWROUTE, fields, way[1:])), [])
+        longer = [*way, ("RTA_DST", "2001:db8::")]
+        self.assertEqual(heard(packed(rtmsg, NEWROUTE, {**fields, "dst_len": 32}, longer)), [])
+        self.assertEqual(heard(packed(rtmsg, NEWROUTE, {**fields, "proto": 3}, way)), [])
+
     def test_prefix(self) -> None:
         """A prefix of a Router Advertisement is told with its flags and lifetimes."""
         body = struct.pack("=BBHiBBBB", 10, 0, 0, 3, 3, 64, 3, 0)
         rest = attribute(1, IPv6Address("2001:db8:5::").packed) + attribute(2, struct.pack("=II", 600, 1200))
         self.assertEqual(
             heard(message(NEWPREFIX, 0, 0, body + rest)),
-            [PrefixNotice(3, IPv6Network("2001:db8:5::/64"), 3, 600, 1200)],
+            [
+                PrefixNotice(
+                    AdvertisedPrefix(index=3, prefix=IPv6Network("2001:db8:5::/64"), flags=3, preferred=600, valid=1200)
+                )
+            ],
         )
         self.assertEqual(heard(message(NEWPREFIX, 0, 0, body)), [])
 

@@ -10,8 +10,8 @@ from ipaddress import IPv6Address
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from pdlease.kernel import Advertised, AdvertisedPrefix
 from pdlease.netlink.links import FLOOD, LONGEST_PAUSE, PAUSE, LinkWatch
-from pdlease.netlink.notices import PrefixNotice
 from pdlease.netlink.requests import attribute, message
 from pdlease.netlink.routesocket import BUDGET
 from tests.descriptors import FakeReactor, FakeSocket
@@ -21,6 +21,7 @@ KERNEL = (0, 0)
 GETLINK, GETADDR, GETROUTE = 18, 22, 26
 OURS = 154
 MULTI, INTERRUPTED = 0x2, 0x10
+RA_RECEIVED, RA_MANAGED = 0x20, 0x40
 
 
 def link(index: int, name: str, flags: int = 0x10001, sequence: int = 0, marks: int = 0, disabled: int = 0) -> bytes:
@@ -30,6 +31,18 @@ def link(index: int, name: str, flags: int = 0x10001, sequence: int = 0, marks: 
     body = struct.pack("=BxHiII", 0, 1, index, flags, 0) + attribute(3, name.encode() + b"\0")
     inet6 = attribute(26, attribute(10, attribute(2, struct.pack("=60i", *settings))))
     return message(16, marks, sequence, body + inet6)
+
+
+def inet6(index: int, flags: int) -> bytes:
+    """RTM_NEWLINK of family AF_INET6."""
+    body = struct.pack("=BxHiII", 10, 1, index, 0x10001, 0)
+    return message(16, 0, 0, body + attribute(12, attribute(1, struct.pack("=I", flags))))
+
+
+def router(text: str, index: int) -> bytes:
+    """RTM_NEWROUTE of a default route from a Router Advertisement."""
+    body = struct.pack("=BBBBBBBBI", 10, 0, 0, 0, 254, 9, 0, 1, 0)
+    return message(24, 0, 0, body + attribute(5, IPv6Address(text).packed) + attribute(4, struct.pack("=I", index)))
 
 
 def address(index: int, text: str, kind: int = 20, sequence: int = 0) -> bytes:
@@ -75,9 +88,16 @@ class LinkWatchTests(SynchronousTestCase):
         self.socket.sent.clear()
         return kinds
 
-    def dump(self, links: tuple[bytes, ...], addresses: tuple[bytes, ...] = (), routes: tuple[bytes, ...] = ()) -> None:
-        """Answer the three dumps of a round."""
-        for expected, answer in ((GETLINK, links), (GETADDR, addresses), (GETROUTE, routes)):
+    def dump(
+        self,
+        links: tuple[bytes, ...],
+        addresses: tuple[bytes, ...] = (),
+        routes: tuple[bytes, ...] = (),
+        routers: tuple[bytes, ...] = (),
+    ) -> None:
+        """Answer the dumps of a round: links, what IPv6 knows of them, addresses, our routes, routers."""
+        kinds = (GETLINK, GETLINK, GETADDR, GETROUTE, GETROUTE)
+        for expected, answer in zip(kinds, (links, (), addresses, routes, routers), strict=True):
             ((kind, sequence),) = self.asked()
             self.assertEqual(kind, expected)
             self.say(*answer, done(sequence))
@@ -90,15 +110,17 @@ class LinkWatchTests(SynchronousTestCase):
 
     def test_start(self) -> None:
         """
-        The start is over when links, addresses and routes have been told, one after the other; listeners hear of
-        changes after that only.
+        The start is over when links, what IPv6 knows of them, addresses, routes and routers have been told, one after
+        the other; listeners hear of changes after that only.
         """
         ready = self.watch.start()
         self.assertEqual(self.reactor.readers[0].fileno(), 42)
         for kind, answer in (
             (GETLINK, link(2, "wan")),
+            (GETLINK, inet6(2, RA_RECEIVED | RA_MANAGED)),
             (GETADDR, address(2, "fe80::1")),
             (GETROUTE, route("2001:db8::", 56)),
+            (GETROUTE, router("fe80::9", 2)),
         ):
             self.assertNoResult(ready)
             ((asked, sequence),) = self.asked()
@@ -106,6 +128,8 @@ class LinkWatchTests(SynchronousTestCase):
             self.say(answer, done(sequence))
         self.assertIsNone(self.successResultOf(ready))
         self.assertEqual((len(self.watch.links), len(self.watch.addresses), len(self.watch.routes)), (1, 1, 1))
+        self.assertEqual(self.watch.advertised, {2: Advertised(heard=True, managed=True)})
+        self.assertEqual(self.watch.routers, {2: {IPv6Address("fe80::9")}})
         self.assertEqual((self.told, self.asked(), self.clock.getDelayedCalls()), ([], [], []))
 
     def test_batch(self) -> None:
@@ -270,13 +294,13 @@ class LinkWatchTests(SynchronousTestCase):
 
     def test_prefixes(self) -> None:
         """Prefixes of Router Advertisements are told to those who want to know."""
-        heard: list[PrefixNotice] = []
+        heard: list[AdvertisedPrefix] = []
         self.watch.listen_to_prefixes(heard.append)
         body = struct.pack("=BBHiBBBB", 10, 0, 0, 3, 3, 64, 3, 0)
         rest = attribute(1, IPv6Address("2001:db8:5::").packed) + attribute(2, struct.pack("=II", 600, 1200))
         self.watch.start()
         self.say(message(52, 0, 0, body + rest))
-        self.assertEqual([(notice.index, str(notice.prefix)) for notice in heard], [(3, "2001:db8:5::/64")])
+        self.assertEqual([(told.index, str(told.prefix)) for told in heard], [(3, "2001:db8:5::/64")])
 
     def test_damaged(self) -> None:
         """A message that cannot be read changes nothing, and what follows is read."""

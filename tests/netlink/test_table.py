@@ -12,8 +12,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from pdlease.kernel import ADDRESS_DAD_FAILED, KernelAddress, KernelRoute, Link
-from pdlease.netlink.notices import AddressNotice, Inet6Notice, LinkGone, LinkNotice, Notice, RouteNotice, RouteReplaced
+from pdlease.kernel import ADDRESS_DAD_FAILED, Advertised, KernelAddress, KernelRoute, Link
+from pdlease.netlink.notices import (
+    AddressNotice,
+    Inet6Notice,
+    LinkGone,
+    LinkNotice,
+    Notice,
+    RouteNotice,
+    RouteReplaced,
+    RouterNotice,
+)
 from pdlease.netlink.table import JITTER, MANY_DUPLICATES, Table
 
 LAN = Link(index=3, name="lan0")
@@ -188,17 +197,50 @@ class FoldTests(TableCase):
         self.assertEqual(min(self.table.duplicates.values()), MANY_DUPLICATES)
 
     def test_inet6(self) -> None:
-        """What IPv6 tells of a link is kept; that it is disabled or not, with the link."""
+        """What Router Advertisements told of a link is kept; that IPv6 is disabled or not, with the link."""
         notice = Inet6Notice(3, True, True, True, False)
         self.fold(notice)
         self.assertTrue(self.table.links[3].ipv6_disabled)
-        self.assertEqual((self.table.inet6, self.table.changes()), ({3: notice}, {"lan0"}))
+        advertised = {3: Advertised(heard=True, managed=True)}
+        self.assertEqual((self.table.advertised, self.table.changes()), (advertised, {"lan0"}))
         self.fold(notice)
         self.assertIsNone(self.table.changes())
         self.fold(Inet6Notice(3, None, False, False, False))
         self.assertTrue(self.table.links[3].ipv6_disabled)
         self.fold(LinkGone(3), notice)
-        self.assertEqual(self.table.inet6, {})
+        self.assertEqual(self.table.advertised, {})
+
+    def test_flags_of_before(self) -> None:
+        """The flags M and O that the kernel keeps when a link was down do not count until a router is heard again."""
+        self.fold(Inet6Notice(3, None, False, True, True))
+        self.assertEqual(self.table.advertised.get(3, Advertised()), Advertised())
+        self.fold(Inet6Notice(3, None, True, True, True))
+        self.assertTrue(self.table.advertised[3].managed)
+        self.fold(LinkNotice(evolve(self.table.links[3], is_up=False, has_carrier=False)))
+        self.assertNotIn(3, self.table.advertised)
+
+    def test_routers(self) -> None:
+        """Routers are known as long as the kernel has default routes by them, and their link is up."""
+        one, two = IPv6Address("fe80::1"), IPv6Address("fe80::2")
+        self.fold(RouterNotice(3, one))
+        self.assertEqual((self.table.routers, self.table.changes()), ({3: {one}}, {"lan0"}))
+        self.fold(RouterNotice(3, one))
+        self.assertIsNone(self.table.changes())
+        self.fold(RouterNotice(3, two), RouterNotice(3, one, removed=True))
+        self.assertEqual(self.table.routers, {3: {two}})
+        self.fold(RouterNotice(3, two, removed=True), RouterNotice(99, one))
+        self.assertEqual(self.table.routers, {})
+        self.fold(RouterNotice(3, one), LinkNotice(evolve(self.table.links[3], is_up=False, has_carrier=False)))
+        self.assertEqual(self.table.routers, {})
+
+    def test_routers_not_named_again(self) -> None:
+        """A router that a dump does not name is gone."""
+        one, two = IPv6Address("fe80::1"), IPv6Address("fe80::2")
+        self.fold(RouterNotice(3, one), RouterNotice(3, two))
+        self.table.expect_routers()
+        self.fold(RouterNotice(3, two))
+        self.table.drop_routers()
+        self.assertEqual(self.table.routers, {3: {two}})
 
 
 def _set(mapping: object) -> None:
