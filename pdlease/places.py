@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import pwd
 import stat
+from collections.abc import Callable
 
 from attrs import frozen
 
@@ -26,13 +27,14 @@ class Account:
     gid: int
 
 
-def account(name: str) -> Account | None:
+def account(name: str, *, user_id: Callable[[], int] = os.geteuid) -> Account | None:
     """
     The account that things are handed to; C{None} where the process is not root and nothing can be handed over.
 
+    @param user_id: tells who the process is.
     @raise CannotStart: when there is no such user.
     """
-    if os.geteuid() != 0:
+    if user_id() != 0:
         return None
     try:
         entry = pwd.getpwnam(name)
@@ -61,24 +63,29 @@ def make_folder(path: str, mode: int, owner: Account | None) -> None:
         raise CannotStart(f"{path}: {problem.strerror}") from None
 
 
-def hand_over(folder: str, owner: Account | None) -> None:
+def hand_over(folder: str, owner: Account | None, *, change_owner: Callable[..., None] = os.chown) -> None:
     """
-    Give a folder and the plain files in it to an account; links are not followed.
+    Give a folder and the plain files in it to an account.
 
+    Links are not followed, and a file with a second name stays as it is: whoever may write the folder, as the account
+    may from an earlier run on, could have put a name of another's file there.
+
+    @param change_owner: the system call, as in L{os}.
     @raise CannotStart: when the folder is not to be had.
     """
     if owner is None:
         return
     try:
         with os.scandir(folder) as entries:
-            paths = [entry.path for entry in entries if entry.is_file(follow_symlinks=False)]
+            plain = [entry for entry in entries if entry.is_file(follow_symlinks=False)]
+        paths = [entry.path for entry in plain if entry.stat(follow_symlinks=False).st_nlink == 1]
         for path in (folder, *paths):
-            give(path, owner)
+            give(path, owner, change_owner=change_owner)
     except OSError as problem:
         raise CannotStart(f"{folder}: {problem.strerror}") from None
 
 
-def give(path: str, owner: Account) -> None:
+def give(path: str, owner: Account, *, change_owner: Callable[..., None] = os.chown) -> None:
     """
     Make a path belong to an account; what cannot be given in a user namespace without that account stays ours.
 
@@ -88,7 +95,7 @@ def give(path: str, owner: Account) -> None:
     if stat.S_ISLNK(status.st_mode) or (status.st_uid, status.st_gid) == (owner.uid, owner.gid):
         return
     try:
-        os.chown(path, owner.uid, owner.gid, follow_symlinks=False)
+        change_owner(path, owner.uid, owner.gid, follow_symlinks=False)
     except OSError as problem:
         from errno import EINVAL, EPERM
 
