@@ -51,16 +51,28 @@ class Invocation:
 def _check(call: Invocation) -> int:
     from pdlease.control.offline import check
 
-    document = check(call.options.file)
+    document = check(call.options.file, call.options.verbose)
 
     def text() -> str:
         lines = [
             f"{call.options.file}: warning: " + (f"{piece['path']}: " if piece["path"] else "") + piece["message"]
             for piece in document["warnings"]
         ]
+        if document["configuration"] is not None:
+            # as comments, so that all of it is a configuration again
+            return "".join(f"# {plain(line)}\n" for line in lines) + str(document["configuration"])
         return "".join(f"{plain(line)}\n" for line in [*lines, f"{call.options.file}: ok"])
 
     return call.answer(document, text)
+
+
+def _convert(call: Invocation) -> int:
+    from pdlease.control.offline import convert
+
+    document = convert(call.options.file)
+    return call.answer(
+        document, lambda: f"# Made of {plain(document['file'])} by pdleasectl convert.\n\n{document['toml']}"
+    )
 
 
 def _plan(call: Invocation) -> int:
@@ -247,6 +259,7 @@ def _street(module: str, name: str) -> Callable[..., Any]:
 #: What each command does; each answers with the exit code.
 COMMANDS: dict[str, Callable[[Invocation], int]] = {
     "check": _check,
+    "convert": _convert,
     "plan": _plan,
     "status": _status,
     "wait": _wait,

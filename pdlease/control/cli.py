@@ -48,7 +48,13 @@ def parser() -> argparse.ArgumentParser:
     def add(name: str, words: str) -> argparse.ArgumentParser:
         return commands.add_parser(name, help=words, description=words, parents=[everywhere])
 
-    add("check", "Say everything that is wrong with a configuration file.").add_argument("file", metavar="FILE")
+    check = add("check", "Say everything that is wrong with a configuration file.")
+    check.add_argument("file", metavar="FILE", help="a configuration file; one named *.conf is a dhcp6leased.conf")
+    check.add_argument(
+        "-v", "--verbose", action="count", default=0, help="print the configuration as understood; twice: with its plan"
+    )
+    convert = add("convert", "Write a configuration file as TOML, a dhcp6leased.conf above all.")
+    convert.add_argument("file", metavar="FILE", help="a configuration file")
     plan = add("plan", "Show who gets what: of the daemon, or of FILE without any daemon.")
     plan.add_argument("file", metavar="FILE", nargs="?", help="a configuration file")
     plan.add_argument(

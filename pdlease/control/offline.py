@@ -1,6 +1,6 @@
 """
-C{pdleasectl check} and C{plan FILE}: what can be told from a configuration file alone, without a daemon and without
-being root.
+C{pdleasectl check}, C{convert} and C{plan FILE}: what can be told from a configuration file alone, without a daemon and
+without being root.
 
 How the file is read and what is wrong in it is L{pdlease.config}.
 """
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from pdlease.control.errors import ControlError
 
 if TYPE_CHECKING:
+    from pdlease.config.errors import ConfigError
     from pdlease.config.model import Config
 
 
@@ -46,8 +47,13 @@ def load(path: str) -> Config:
 
     @raise ConfigurationError: with everything that is wrong.
     """
+    return _read(path)[1]
+
+
+def _read(path: str) -> tuple[bytes, Config]:
+    """The bytes of a configuration file and what they say."""
     from pdlease.config.errors import ConfigErrors
-    from pdlease.config.load import load as read
+    from pdlease.config.load import load as understood
 
     try:
         with open(path, "rb") as file:
@@ -56,24 +62,60 @@ def load(path: str) -> Config:
         words = problem.strerror or str(problem)
         raise ConfigurationError(f"{path}: {words}", [{"path": "", "message": words}]) from None
     try:
-        return read(data, path)
+        return data, understood(data, path)
     except ConfigErrors as problem:
         raise ConfigurationError(
             str(problem), [{"path": error.path, "message": error.problem} for error in problem.errors]
         ) from None
 
 
-def check(path: str) -> dict[str, Any]:
+def check(path: str, verbosity: int = 0) -> dict[str, Any]:
     """
     The answer of C{check}: what is allowed but probably not meant.
 
+    @param verbosity: 1 for the configuration as it was understood, in the form of the file; 2 for comments in it that
+        tell the plan (seed-behaviour 2.7).
     @raise ConfigurationError: with everything that is wrong.
     """
     from pdlease.config.advice import advice
 
-    warnings = [{"path": piece.path, "message": piece.problem} for piece in advice(load(path))]
+    data, config = _read(path)
+    pieces = (*advice(config), *_unused(data, path))
+    warnings = [{"path": piece.path, "message": piece.problem} for piece in pieces]
     warnings += [{"path": "", "message": sentence} for sentence in _unsafe(path)]
-    return {"schema": 1, "file": path, "warnings": warnings}
+    understood = _written(config, path, with_plan=verbosity > 1) if verbosity else None
+    return {"schema": 1, "file": path, "warnings": warnings, "configuration": understood}
+
+
+def _unused(data: bytes, path: str) -> tuple[ConfigError, ...]:
+    """The macros that nothing uses, in the one form that has macros."""
+    from pdlease.config.load import is_conf
+
+    if not is_conf(path):
+        return ()
+    from pdlease.config.leasedconf import unused_macros
+
+    return unused_macros(data, path)
+
+
+def _written(config: Config, path: str, with_plan: bool) -> str:
+    """A configuration in the form that its file has."""
+    from pdlease.config.load import is_conf
+    from pdlease.config.toconf import to_conf
+    from pdlease.config.totoml import to_toml
+
+    return (to_conf if is_conf(path) else to_toml)(config, with_plan)
+
+
+def convert(path: str) -> dict[str, Any]:
+    """
+    The answer of C{convert}: the same configuration as TOML.
+
+    @raise ConfigurationError: when the file is wrong.
+    """
+    from pdlease.config.totoml import to_toml
+
+    return {"schema": 1, "file": path, "toml": to_toml(load(path))}
 
 
 def _unsafe(path: str) -> list[str]:

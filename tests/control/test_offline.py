@@ -1,0 +1,113 @@
+"""Tests of what pdleasectl makes of a dhcp6leased.conf without a daemon: check -v, convert, plan."""
+
+from __future__ import annotations
+
+import os
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from pdlease.config.load import load
+from tests.control.running import run
+
+CONF = """\
+lan = em1
+request rapid commit
+request prefix delegation on em0 for { $lan em2/60 reserve em3/56 em4 }
+"""
+
+PRINTED = """\
+request rapid commit
+
+request prefix delegation on em0 for {
+\tem1/64
+\tem2/60
+\treserve/64
+\tem3/56
+\tem4/64
+}
+"""
+
+TOML = '[uplinks.em0]\n[[uplinks.em0.delegations]]\ndownstreams = ["em1", "em2/60"]\n'
+
+
+class ConfTests(SynchronousTestCase):
+    def file(self, text: str, suffix: str = ".conf") -> str:
+        """A configuration file."""
+        path = self.mktemp() + suffix
+        with open(path, "w") as file:
+            file.write(text)
+        os.chmod(path, 0o644)
+        return path
+
+    def test_check(self) -> None:
+        """A file named *.conf is checked as dhcp6leased.conf; its errors have file and line."""
+        path = self.file(CONF)
+        self.assertIn(f"{path}: ok", run("check", path).out)
+        path = self.file("request prefix delegation on em0 for {\n em1/0\n em2/0\n}\n")
+        outcome = run("check", path)
+        self.assertEqual((outcome.code, outcome.out), (2, ""))
+        for line in (2, 3):
+            self.assertIn(f"{path}:{line}: error parsing interface", outcome.err)
+        self.assertEqual(run("check", path, "--json").error()["path"], "line 2")
+
+    def test_unused_macro(self) -> None:
+        """A macro that nothing uses is warned of (D45)."""
+        path = self.file("wan = em9\n" + CONF)
+        self.assertIn(f"{path}: warning: line 1: macro 'wan' not used", run("check", path).out)
+
+    def test_printed(self) -> None:
+        """With -v, check prints the configuration as the original's -n -v does; warnings are comments."""
+        path = self.file(CONF)
+        lines = run("check", "-v", path).out.splitlines(keepends=True)
+        # whoever runs the tests need not be root, which is worth a warning
+        self.assertEqual("".join(line for line in lines if not line.startswith("# ")), PRINTED)
+        self.assertEqual(run("check", "-v", path, "--json").json("check")["configuration"], PRINTED)
+        self.assertIsNone(run("check", path, "--json").json("check")["configuration"])
+
+    def test_printed_with_plan(self) -> None:
+        """With -vv, check adds lengths and subnets as comments, and its output, warnings included, is the same file again."""
+        path = self.file("x = y\n" + CONF)
+        os.chmod(path, 0o666)
+        out = run("check", "-vv", path).out
+        self.assertIn("# prefix length = 54\n", out)
+        self.assertIn("\tem3/56\t# 2001:db8:0:100::/56\n", out)
+        self.assertIn("warning", out)
+        self.assertEqual(load(out.encode(), "x.conf"), load(CONF.encode(), "x.conf"))
+
+    def test_printed_toml(self) -> None:
+        """For a TOML file check -v prints TOML, which says the same."""
+        path = self.file(TOML, ".toml")
+        for flag in ("-v", "-vv"):
+            self.assertEqual(load(run("check", flag, path).out.encode(), "x"), load(TOML.encode(), "x"))
+
+    def test_convert(self) -> None:
+        """What convert writes is TOML that says the same as the file."""
+        path = self.file(CONF)
+        expected = load(CONF.encode(), "x.conf")
+        outcome = run("convert", path)
+        self.assertEqual((outcome.code, load(outcome.out.encode(), "x.toml")), (0, expected))
+        self.assertTrue(outcome.out.startswith(f"# Made of {path} by pdleasectl convert.\n"))
+        document = run("convert", path, "--json").json("convert")
+        self.assertEqual(load(document["toml"].encode(), "x.toml"), expected)
+
+    def test_convert_wrong(self) -> None:
+        """A wrong file is not converted: exit code 2, with its errors."""
+        path = self.file("request\n")
+        outcome = run("convert", path)
+        self.assertEqual((outcome.code, outcome.out), (2, ""))
+        self.assertIn(f"{path}:1: syntax error", outcome.err)
+
+    def test_plan(self) -> None:
+        """The example of the original's manual gets the same addresses from the same prefix (seed-behaviour 2.6)."""
+        document = run("plan", self.file(CONF), "--prefix", "2001:db8:0:1000::/54", "--json").json("plan")
+        (delegation,) = document["uplinks"]["em0"]
+        self.assertEqual((delegation["needed_length"], delegation["requested_length"]), (54, 54))
+        self.assertEqual(
+            [(entry["link"], entry["subnet"], entry["address"]) for entry in delegation["assignments"]],
+            [
+                ("em1", "2001:db8:0:1000::/64", "2001:db8:0:1000::1"),
+                ("em2", "2001:db8:0:1010::/60", "2001:db8:0:1010::1"),
+                ("em3", "2001:db8:0:1100::/56", "2001:db8:0:1100::1"),
+                ("em4", "2001:db8:0:1200::/64", "2001:db8:0:1200::1"),
+            ],
+        )
