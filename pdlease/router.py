@@ -16,20 +16,18 @@ from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
 from twisted.internet.interfaces import IReactorFDSet, IReactorTime
 
 from pdlease.applier import Applier
-from pdlease.client.settings import Chance, IAWish, Settings
+from pdlease.asking import IAIDs, settings_of
+from pdlease.client.settings import Chance
 from pdlease.config import model
 from pdlease.config.compare import changed_uplinks
-from pdlease.identity import Identity, with_iaids
 from pdlease.interfaces import ILeaseStore, IPrivilege
 from pdlease.kernel import KernelTable
 from pdlease.lease import UplinkRecord
 from pdlease.logs import Logger
+from pdlease.udp import Marks
 from pdlease.uplink import Surroundings, Uplink
 from pdlease.wanted import Share, share
 from pdlease.wire.duid import DUID
-
-IAIDs = Mapping[tuple[str, str], int]
-"""The IAID of every delegation by (uplink name, delegation key)."""
 
 
 @frozen(kw_only=True)
@@ -47,32 +45,6 @@ class Change:
     removed: tuple[str, ...] = ()
     replaced: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
-
-
-def numbered(identity: Identity, config: model.Config) -> tuple[Identity, IAIDs]:
-    """Give every delegation of a configuration its IAID (L{with_iaids})."""
-    return with_iaids(
-        identity,
-        ((uplink.name, entry.key, entry.iaid) for uplink in config.uplinks for entry in uplink.delegations),
-    )
-
-
-def settings_of(uplink: model.Uplink, duid: DUID, iaids: IAIDs, record: UplinkRecord | None) -> Settings:
-    """What the session of an uplink is told."""
-    return Settings(
-        uplink=uplink.name,
-        duid=duid,
-        wishes=tuple(
-            IAWish(iaid=iaids[uplink.name, entry.key], hint_length=entry.requested_length)
-            for entry in uplink.delegations
-        ),
-        rapid_commit=uplink.rapid_commit,
-        solicit_delay=uplink.solicit_delay,
-        reconfigure=uplink.reconfigure,
-        rate_limit=uplink.rate_limit,
-        sol_max_rt=record.sol_max_rt if record is not None else None,
-        inf_max_rt=record.inf_max_rt if record is not None else None,
-    )
 
 
 @frozen(kw_only=True)
@@ -224,7 +196,8 @@ class Router:
 
     def _add(self, configured: model.Uplink, record: UplinkRecord | None) -> None:
         settings = settings_of(configured, self._duid_of(configured), self.iaids, record)
-        uplink = Uplink(configured.link, settings, self._means.chance, record, self._around)
+        marks = Marks(dscp=configured.dscp, priority=configured.priority)
+        uplink = Uplink(configured.link, settings, self._means.chance, record, self._around, marks)
         self.uplinks[configured.name] = uplink
         # What is left of an earlier run stays until it is known what is held: an untrusted lease is asked for first;
         # where nothing is remembered, the run may have ended before its first lease was written.

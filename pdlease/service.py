@@ -29,7 +29,6 @@ from pdlease.machine import Machine
 from pdlease.places import CannotStart, account, hand_over, make_folder
 
 if TYPE_CHECKING:
-
     from pdlease.control.server import ControlService
     from pdlease.desk import Desk
     from pdlease.identity import Identity
@@ -129,9 +128,10 @@ class Daemon(Service):
     async def _start(self) -> None:
         """From the helper's first word to the closed sandbox."""
         from pdlease.applier import Applier
+        from pdlease.asking import numbered
         from pdlease.desk import Desk, Journal
         from pdlease.ledger import Ledger
-        from pdlease.router import Means, Router, numbered
+        from pdlease.router import Means, Router
 
         settings = self.config.daemon
         stored = await self._store.load()
@@ -180,6 +180,8 @@ class Daemon(Service):
         watch.listen(self.router.links_changed)
         self.router.begin(iaids, dict(stored.uplinks))
         await self.router.attempted()
+        if self._ending:
+            return
         ledger.prepare()
         hand_over(settings.state, self._owner)
         self.sandbox = self._machine.close_sandbox(settings, self.path)
@@ -299,12 +301,12 @@ class Daemon(Service):
             self._reloading.release()
 
     async def _read_again(self, dry_run: bool) -> dict[str, Any]:
+        from pdlease.asking import numbered
         from pdlease.config.compare import changed_uplinks, restart_needed
         from pdlease.config.load import load
         from pdlease.config.notyet import runnable
         from pdlease.interfaces import Refused, StoreError
         from pdlease.operations import PrivilegeError
-        from pdlease.router import numbered
 
         assert self.router is not None
         try:
@@ -328,15 +330,18 @@ class Daemon(Service):
         }
         if not dry_run:
             identity, iaids = numbered(self._identity, config)
+            held, wanted = ({uplink.link for uplink in one.uplinks} for one in (self.config, config))
             try:
                 for uplink in config.uplinks:
                     self._duid_of(uplink)
+                self._instance.hold_uplinks(held | wanted)
                 if identity != self._identity:
                     await self._store.save_identity(identity)
-                    self._identity = identity
-                self._instance.hold_uplinks(uplink.link for uplink in config.uplinks)
             except (AlreadyRunning, CannotStart, StoreError) as problem:
+                self._instance.hold_uplinks(held)
                 raise Refused(str(problem)) from None
+            self._instance.hold_uplinks(wanted)
+            self._identity = identity
             self.config, self._source = config, source
             self.router.replace(config, iaids)
             self.log.info("configuration read again: {changed}", changed=changed)

@@ -58,6 +58,31 @@ class Origin:
     index: int
 
 
+@frozen(kw_only=True)
+class Marks:
+    """
+    What our packets are marked with.
+
+    @ivar dscp: differentiated services code point in the IPv6 header, 0 to 63.
+    @ivar priority: the kernel's priority, 0 to 6, of which a VLAN may make one of IEEE 802.1p.
+    """
+
+    dscp: int = 0
+    priority: int = 0
+
+    def put_on(self, client_socket: socket.socket) -> None:
+        """
+        Mark everything that is sent by a socket; without any mark nothing is asked of the kernel.
+
+        @raise OSError: what the kernel says.
+        """
+        if self.dscp:
+            # the two low bits are for congestion notification (RFC 3168)
+            client_socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_TCLASS, self.dscp << 2)
+        if self.priority:
+            client_socket.setsockopt(socket.SOL_SOCKET, socket.SO_PRIORITY, self.priority)
+
+
 class ClientProtocol(DatagramProtocol):
     """
     Takes the datagrams of one uplink and drops what is not for a client on this link.

@@ -42,13 +42,16 @@ from pdlease.kernel import KernelTable, Link
 from pdlease.lease import Lease, UplinkRecord
 from pdlease.logs import Logger
 from pdlease.operations import PrivilegeError
-from pdlease.udp import ClientPort
+from pdlease.udp import ClientPort, Marks
 from pdlease.wire.describe import describe
 from pdlease.wire.messages import decode, encode
 from pdlease.wire.reader import WireError
 
 SOCKET_RETRY = (1.0, 60.0)
 """First and longest wait (seconds) before the client socket is asked for again after a refusal."""
+
+UNMARKED = Marks()
+"""Packets as any program sends them."""
 
 
 @frozen(kw_only=True)
@@ -89,8 +92,14 @@ class Uplink:
     log = Logger()
 
     def __init__(
-        self, link_name: str, settings: Settings, chance: Chance, record: UplinkRecord | None, around: Surroundings
-    ):
+        self,
+        link_name: str,
+        settings: Settings,
+        chance: Chance,
+        record: UplinkRecord | None,
+        around: Surroundings,
+        marks: Marks = UNMARKED,
+    ) -> None:
         self.name = settings.uplink
         self.link_name = link_name
         trusted = record is None or record.trusted
@@ -106,6 +115,7 @@ class Uplink:
         self.port: ClientPort | None = None
         self.counted: dict[str, int] = {}
         self._around = around
+        self._marks = marks
         self._port_problem = ""
         self._index: int | None = None
         self._was_index: int | None = None
@@ -346,11 +356,19 @@ class Uplink:
         else:
             self._socket_wait = SOCKET_RETRY[0]
             self._port_problem = ""
+            self._mark(client_socket)
             self.port = ClientPort(self._around.reactor, client_socket, index, self.datagram_received, self.discarded)
             if self._reading:
                 self.port.startReading()
         self.link_changed()
         self._tell_attempted()
+
+    def _mark(self, client_socket: socket) -> None:
+        """Mark what is sent as configured; packets without marks are better than none."""
+        try:
+            self._marks.put_on(client_socket)
+        except OSError as problem:
+            self.log.warn("{uplink}: packets are not marked: {problem}", uplink=self.name, problem=str(problem))
 
     def _not_opened(self, failure: Failure, index: int) -> None:
         self._opening = False

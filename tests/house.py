@@ -20,6 +20,7 @@ from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.task import Clock
 
 from pdlease.applier import Applier
+from pdlease.asking import numbered
 from pdlease.client.settings import Chance
 from pdlease.config.model import Config
 from pdlease.config.toml import parse
@@ -29,7 +30,7 @@ from pdlease.identity import Identity
 from pdlease.lease import UplinkRecord
 from pdlease.ledger import Ledger
 from pdlease.operations import PrivilegeError
-from pdlease.router import Means, Router, numbered
+from pdlease.router import Means, Router
 from pdlease.stores.memory import MemoryStore
 from pdlease.testing import SetTimes
 from pdlease.uplink import Uplink

@@ -12,14 +12,12 @@ from attrs import evolve
 from twisted.internet.defer import Deferred, ensureDeferred, fail
 from twisted.trial.unittest import SynchronousTestCase
 
-from pdlease.client.settings import IAWish
 from pdlease.demo.delegating import Terms
-from pdlease.identity import Identity
 from pdlease.interfaces import StoreError
-from pdlease.lease import Lease, UplinkRecord
+from pdlease.lease import UplinkRecord
 from pdlease.operations import Operation, PrivilegeError, PutAddress
-from pdlease.router import Change, numbered, settings_of
-from tests.house import CLIENT, ONE, TWO, House, configuration
+from pdlease.router import Change
+from tests.house import ONE, TWO, House
 
 WIDER = ONE.replace('["lan0"]', '["lan0", "lan9"]')
 """L{ONE}, with one downstream more."""
@@ -58,41 +56,6 @@ class Slow:
     def answer(self) -> None:
         """Finish what was begun first."""
         self.waiting.pop(0).callback(None)
-
-
-class SettingsTests(SynchronousTestCase):
-    """Tests of L{numbered} and L{settings_of}."""
-
-    def test_numbered(self) -> None:
-        """Every delegation has an IAID, different from all others of this client (R-12-01, D25)."""
-        config = configuration(TWO)
-        identity, iaids = numbered(Identity(duid=CLIENT), config)
-        self.assertEqual(set(iaids), {("wan", "lan0"), ("dsl", "lan1")})
-        self.assertEqual(len(set(iaids.values())), 2)
-        self.assertEqual(numbered(identity, config), (identity, iaids))
-
-    def test_settings(self) -> None:
-        """The session of an uplink is told what the configuration says, and what was remembered."""
-        config = configuration(
-            """
-            [uplinks.wan]
-            rapid_commit = true
-            solicit_delay = false
-            reconfigure = true
-            rate_limit = [5, 10]
-            [[uplinks.wan.delegations]]
-            iaid = 7
-            hint = 48
-            downstreams = ["lan0"]
-            """
-        )
-        record = UplinkRecord(lease=Lease(), sol_max_rt=600, inf_max_rt=700)
-        settings = settings_of(config.uplinks[0], CLIENT, {("wan", "lan0"): 7}, record)
-        self.assertEqual((settings.uplink, settings.duid), ("wan", CLIENT))
-        self.assertEqual(settings.wishes, (IAWish(iaid=7, hint_length=48),))
-        self.assertEqual((settings.rapid_commit, settings.solicit_delay, settings.reconfigure), (True, False, True))
-        self.assertEqual(settings.rate_limit, (5, 10))
-        self.assertEqual((settings.sol_max_rt, settings.inf_max_rt), (600, 700))
 
 
 class RouterCase(SynchronousTestCase):

@@ -14,7 +14,7 @@ from twisted.internet.protocol import DatagramProtocol
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
-from pdlease.udp import BUDGET, ClientPort
+from pdlease.udp import BUDGET, ClientPort, Marks
 from tests.descriptors import FakeReactor, FakeSocket
 
 INDEX = 7
@@ -206,3 +206,36 @@ class ClientPortTests(SynchronousTestCase):
         self.port.doRead()
         self.reactor.give_up(self.port)
         self.assertEqual((self.reactor.readers, self.told), ([], []))
+
+
+class Marked:
+    """A socket that remembers what was set on it."""
+
+    def __init__(self) -> None:
+        self.options: list[tuple[int, int, int]] = []
+
+    def setsockopt(self, level: int, option: int, value: int) -> None:
+        """Remember."""
+        self.options.append((level, option, value))
+
+
+class MarksTests(SynchronousTestCase):
+    """Marks of packets."""
+
+    def test_marks(self) -> None:
+        """The code point stands in the upper six bits of the traffic class; nothing is set without a wish."""
+        marked = Marked()
+        Marks().put_on(marked)  # type: ignore[arg-type]
+        self.assertEqual(marked.options, [])
+        Marks(dscp=48, priority=6).put_on(marked)  # type: ignore[arg-type]
+        self.assertEqual(
+            marked.options,
+            [(socket.IPPROTO_IPV6, socket.IPV6_TCLASS, 192), (socket.SOL_SOCKET, socket.SO_PRIORITY, 6)],
+        )
+
+    def test_kernel(self) -> None:
+        """The kernel takes both without any privilege."""
+        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as real:
+            Marks(dscp=63, priority=6).put_on(real)
+            self.assertEqual(real.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_TCLASS), 252)
+            self.assertEqual(real.getsockopt(socket.SOL_SOCKET, socket.SO_PRIORITY), 6)

@@ -39,6 +39,8 @@ class IAWish:
     @ivar hint_prefix: a prefix asked for by name although it was never held in this session, or C{None}.
     @ivar further_lengths: lengths to ask for one after the other, and then again from the first, while servers say that
         they have no prefix of the length asked for; some refuse a large one instead of giving a smaller.
+    @ivar needed_length: the length of a prefix that has just room for everything downstream, or C{None} if that is not
+        known: an offer with less room, what the server keeps for itself taken off, ranks lower (PDX-09).
     @ivar longest: the longest prefix length that is of use, or C{None} if any is: a longer prefix that is offered is
         then no offer (R-8168-06).
     """
@@ -47,6 +49,7 @@ class IAWish:
     hint_length: int | None = None
     hint_prefix: IPv6Network | None = None
     further_lengths: tuple[int, ...] = ()
+    needed_length: int | None = None
     longest: int | None = None
 
     def length(self, stage: int) -> int | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from pdlease.config import packets
 from pdlease.config.errors import ConfigError
 from pdlease.config.model import Config, Delegation
 from pdlease.config.notyet import not_yet
@@ -28,7 +29,10 @@ def advice(config: Config) -> tuple[ConfigError, ...]:
 def _all(config: Config) -> Iterator[ConfigError]:
     """Each piece of advice."""
     for uplink in config.uplinks:
-        path = joined(joined("uplinks", uplink.name), "delegations")
+        path = joined("uplinks", uplink.name)
+        for key, sentence in packets.advice(uplink.raw_options, uplink.request_options):
+            yield ConfigError(f"{path}.{key}", sentence)
+        path = joined(path, "delegations")
         if len(uplink.delegations) > SAFE_DELEGATIONS:
             yield ConfigError(
                 path,

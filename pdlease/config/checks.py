@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from pdlease.config import packets
 from pdlease.config.duidform import parse_form
 from pdlease.config.model import Uplink
 from pdlease.subnets import DoesNotFit, Downstream, needed_length
@@ -45,10 +46,14 @@ def too_large(downstreams: Sequence[Downstream], guests: int = 0) -> str:
 def solicit_size(uplink: Uplink, duid_size: int) -> int:
     """
     How many bytes a Solicit of this uplink has at most: header, client id, elapsed time, rapid commit, Reconfigure
-    accept, an option request of sixteen codes, and an IA_PD for each delegation, with its hint (D8).
+    accept, an option request of sixteen codes, what the operator adds, and an IA_PD for each delegation, with its
+    hint (D8).
     """
     fixed = 4 + (4 + duid_size) + 6 + 4 + 4 + (4 + 2 * 16)
-    return fixed + sum(16 + (29 if delegation.hint != "none" else 0) for delegation in uplink.delegations)
+    added = packets.size(
+        uplink.vendor_class, uplink.user_class, uplink.vendor_options, uplink.raw_options, uplink.request_options
+    )
+    return fixed + added + sum(16 + (29 if delegation.hint != "none" else 0) for delegation in uplink.delegations)
 
 
 def does_not_fit(uplink: Uplink, duid: str) -> str:

@@ -13,6 +13,7 @@ from ipaddress import IPv4Network, IPv6Network
 
 from attrs import frozen
 
+from pdlease.config.packets import RawOption, VendorClass, VendorOptions
 from pdlease.subnets import Downstream, GuestShare, needed_length, requested_length
 
 # The metric of the on-link route of a subnet.  Not the kernel's 256: when a foreign address of the subnet goes, the
@@ -117,6 +118,13 @@ class Uplink:
     @ivar reconfigure: whether servers may reconfigure this client.
     @ivar duid: a DUID for this uplink only, in the form of C{identity.duid}; empty for the client's own.
     @ivar profile: name of a packet profile; empty for none.
+    @ivar vendor_class: what made the client, for each vendor one.
+    @ivar user_class: kinds of user that the client serves; empty for none told.
+    @ivar vendor_options: options that vendors defined, for each vendor one.
+    @ivar raw_options: options written out.
+    @ivar request_options: codes that are requested from servers besides those that the client needs.
+    @ivar dscp: differentiated services code point of our packets, 0 to 63.
+    @ivar priority: priority of our packets in the kernel, 0 to 6; a VLAN makes its own of it.
     @ivar vrf: name of the VRF of the uplink; empty for none.
     @ivar route_table: routing table for on-link and unreachable routes.
     @ivar route_metric: metric of the unreachable route of a delegated prefix.
@@ -132,6 +140,13 @@ class Uplink:
     reconfigure: bool = False
     duid: str = ""
     profile: str = ""
+    vendor_class: tuple[VendorClass, ...] = ()
+    user_class: tuple[bytes, ...] = ()
+    vendor_options: tuple[VendorOptions, ...] = ()
+    raw_options: tuple[RawOption, ...] = ()
+    request_options: tuple[int, ...] = ()
+    dscp: int = 0
+    priority: int = 0
     vrf: str = ""
     route_table: int = 254
     route_metric: int = 4096

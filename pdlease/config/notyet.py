@@ -19,8 +19,6 @@ def refused(config: Config) -> Iterator[ConfigError]:
         path = joined("uplinks", uplink.name)
         if uplink.start != "link":
             yield _error(joined(path, "start"), f'start = "{uplink.start}" is')
-        if uplink.profile:
-            yield _error(joined(path, "profile"), "a profile is")
         if uplink.vrf:
             yield _error(joined(path, "vrf"), "an uplink in a VRF is")
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from attrs import frozen
 
-from pdlease.config import values
+from pdlease.config import packets, values
 from pdlease.config.model import ON_LINK_METRIC
 
 
@@ -171,7 +171,69 @@ UPLINK = (
         '"ll:eth0"',
         "A DUID for this uplink only; empty for the client's own.",
     ),
-    Key("profile", values.text, "name of a profile, or empty", '"dhcp6leased"', "Layout of the messages sent."),
+    Key(
+        "profile",
+        values.choice("", packets.PROFILE),
+        '``"dhcp6leased"``, or empty',
+        '"dhcp6leased"',
+        "Layout of the messages sent.  ``dhcp6leased`` is that of the original, for migration and comparison: its "
+        "order of options, IAIDs counted from 0 over the file, options 82 and 83 requested and nothing else, the "
+        'length that is needed (hint "exact") and never an earlier prefix as a hint.',
+    ),
+    Key(
+        "vendor_class",
+        packets.vendor_class,
+        "table, or array of tables with different numbers",
+        '{ enterprise = 1038, data = ["sagem"] }',
+        "Says in option 16 what made this client.  ``data`` is an array of texts, of octets where one begins with "
+        "``hex:``; without it, it is name, release and machine of the operating system.",
+    ),
+    Key(
+        "user_class",
+        packets.user_class,
+        "array of texts",
+        '["FSVDSL_livebox.Internet.softathome.Livebox4"]',
+        "Says in option 15 whom this client serves.  A text that begins with ``hex:`` stands for octets.",
+    ),
+    Key(
+        "vendor_options",
+        packets.vendor_options,
+        "table, or array of tables with different numbers",
+        '{ enterprise = 32473, options = [{ code = 1, data = "00ff" }] }',
+        "Sends option 17 with options that a vendor defined, whose content is given in hexadecimal digits.",
+    ),
+    Key(
+        "raw_options",
+        packets.raw_options,
+        "array of tables",
+        '[{ code = 11, data = "00000000000000", messages = ["solicit", "request"] }]',
+        "Options that are sent as they are written, in hexadecimal digits, in the messages named ("
+        + ", ".join(f"``{message}``" for message in packets.MESSAGES)
+        + "), without ``messages`` in all.  The client understands no answer to them.",
+    ),
+    Key(
+        "request_options",
+        packets.request_options,
+        "array of option codes",
+        "[17, 23, 24]",
+        "Options that servers are asked for besides those that this client needs.",
+    ),
+    Key(
+        "dscp",
+        values.whole(0, 63),
+        "whole number, 0 to 63",
+        "48",
+        "Differentiated services code point in the header of the packets sent.",
+    ),
+    Key(
+        "priority",
+        values.whole(0, 6),
+        "whole number, 0 to 6",
+        "6",
+        "Priority of the packets sent, within the kernel (``SO_PRIORITY``).  A VLAN link puts on the wire what its "
+        "``egress-qos-map`` makes of it: ``ip link set eth0.832 type vlan egress-qos-map 6:6`` for IEEE 802.1p "
+        "priority 6.",
+    ),
     Key(
         "vrf",
         values.optional_link,

@@ -14,6 +14,8 @@ from collections.abc import Iterable, Mapping
 from ipaddress import IPv6Network
 from typing import Any
 
+from attrs import evolve
+
 from pdlease.config import schema, values
 from pdlease.config.checks import LARGEST, MOST_DELEGATIONS, delegation_key, does_not_fit, too_large
 from pdlease.config.errors import ConfigError, ConfigErrors
@@ -30,6 +32,7 @@ from pdlease.config.model import (
     Uplink,
 )
 from pdlease.config.notyet import refused
+from pdlease.config.packets import PROFILE
 from pdlease.config.reading import Reading, did_you_mean, joined
 from pdlease.local import OutOfRange, local_addresses
 from pdlease.subnets import Downstream
@@ -159,6 +162,8 @@ def _uplinks(reading: Reading, value: object, guests: tuple[Guest, ...], duid: s
             reading.claim("uplink", link, joined(path, "link"), "this link has an uplink already:")
         asking = sum(nic.delegate == name for guest in guests for nic in guest.nics)
         delegations = tuple(_delegations(reading, path, name, table, asking))
+        if keys.get("profile") == PROFILE:
+            delegations = tuple(_exact(table, delegations))
         uplink = Uplink(**{**keys, "name": name, "link": link or "", "delegations": delegations})
         problem = does_not_fit(uplink, duid)
         if problem:
@@ -183,6 +188,12 @@ def _delegations(
         yield _delegation(reading, inner, uplink, index, reading.table(value, inner), asking if index == 0 else 0)
     if not found and isinstance(table["delegations"], list):
         reading.wrong(path, "expected at least one delegation, not an empty array")
+
+
+def _exact(table: Mapping[str, Any], delegations: Iterable[Delegation]) -> Iterable[Delegation]:
+    """Delegations that ask for just the length that they need, as the original's do, where their tables do not say."""
+    for delegation, said in zip(delegations, table["delegations"], strict=True):
+        yield delegation if "hint" in said else evolve(delegation, hint="exact")
 
 
 def _delegation(

@@ -14,6 +14,7 @@ from attrs import AttrsInstance, fields
 
 from pdlease.config import schema
 from pdlease.config.model import Config, Delegation, Guest, Switch, Uplink
+from pdlease.config.packets import RawOption, VendorClass, VendorOptions, written_word
 from pdlease.config.toconf import subnets
 from pdlease.subnets import Downstream
 
@@ -57,20 +58,26 @@ def value(it: object) -> str:
         return "true" if it else "false"
     if isinstance(it, (str, IPv4Network, IPv6Network)):
         return text(str(it))
-    if isinstance(it, tuple):
+    if isinstance(it, (tuple, list)):
         return "[" + ", ".join(map(value, it)) + "]"
+    if isinstance(it, bytes):
+        return text(written_word(it))
+    if isinstance(it, (VendorClass, VendorOptions, RawOption)):
+        return value(it.written())
+    if isinstance(it, dict):
+        return "{ " + ", ".join(f"{key(name)} = {value(inner)}" for name, inner in it.items()) + " }"
     return str(int(it)) if isinstance(it, float) and it.is_integer() else str(it)
 
 
-def _keys(model: AttrsInstance, rows: Iterable[schema.Key]) -> Iterator[str]:
-    """A line for each key that must be there or differs from its default."""
+def _keys(model: AttrsInstance, rows: Iterable[schema.Key], *always: str) -> Iterator[str]:
+    """A line for each key that must be there, differs from its default, or is always to be written."""
     defaults = {attribute.name: attribute.default for attribute in fields(type(model))}
     for row in rows:
         mine = getattr(model, row.name)
         if row.name == "link" and not row.required:
             if mine != getattr(model, "name", None):
                 yield f"link = {value(mine)}"
-        elif row.required or mine != defaults[row.name]:
+        elif row.required or row.name in always or mine != defaults[row.name]:
             yield f"{row.name} = {value(mine)}"
 
 
@@ -91,11 +98,13 @@ def _named(kind: str, model: Uplink | Switch | Guest, rows: Iterable[schema.Key]
 
 def _uplink(uplink: Uplink, with_plan: bool) -> Iterator[str]:
     yield _named("uplinks", uplink, schema.UPLINK)
+    # A profile has its own default.
+    always = ("hint",) if uplink.profile else ()
     for delegation in uplink.delegations:
         heading = f"[[uplinks.{key(uplink.name)}.delegations]]"
         if with_plan:
             heading += f"  # needs a /{delegation.needed_length}"
-        yield _table(heading, (*_keys(delegation, schema.DELEGATION), *_downstreams(delegation, with_plan)))
+        yield _table(heading, (*_keys(delegation, schema.DELEGATION, *always), *_downstreams(delegation, with_plan)))
 
 
 def _downstreams(delegation: Delegation, with_plan: bool) -> Iterator[str]:

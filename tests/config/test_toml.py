@@ -525,9 +525,8 @@ class ErrorsTests(SynchronousTestCase):
         What this version cannot do is refused by name, at its key.
         """
         self.assertProblems(
-            uplink('start = "p-flag"\nprofile = "dhcp6leased"\nvrf = "blue"') + '[control.remote]\nlisten = ""\n',
+            uplink('start = "p-flag"\nvrf = "blue"') + '[control.remote]\nlisten = ""\n',
             'uplinks.wan.start: start = "p-flag" is not yet supported in this version',
-            "uplinks.wan.profile: a profile is not yet supported in this version",
             "uplinks.wan.vrf: an uplink in a VRF is not yet supported in this version",
             "control.remote: remote control is not yet supported in this version",
         )
