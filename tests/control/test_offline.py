@@ -65,7 +65,7 @@ class ConfTests(SynchronousTestCase):
         self.assertIsNone(run("check", path, "--json").json("check")["configuration"])
 
     def test_printed_with_plan(self) -> None:
-        """With -vv, check adds lengths and subnets as comments; its output, warnings included, is the same file again."""
+        """With -vv, check adds lengths and subnets as comments; its output, warnings too, is the same file again."""
         path = self.file("x = y\n" + CONF)
         os.chmod(path, 0o666)
         out = run("check", "-vv", path).out
