@@ -44,7 +44,12 @@ setup(
             "tox>=4",
         ],
     },
-    entry_points={"console_scripts": ["pdleasectl = pdlease.control.cli:main"]},
+    entry_points={
+        "console_scripts": [
+            "pdleasectl = pdlease.control.cli:main",
+            "dhcp6leasectl = pdlease.control.leasectl:main",
+        ]
+    },
     classifiers=[
         "Development Status :: 3 - Alpha",
         "Environment :: No Input/Output (Daemon)",
