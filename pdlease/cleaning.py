@@ -16,26 +16,26 @@ from twisted.internet.epollreactor import EPollReactor
 from twisted.python.failure import Failure
 
 from pdlease.applier import Applier
-from pdlease.clock import BootClock, SystemTimes
 from pdlease.config.load import load
 from pdlease.config.model import Config
 from pdlease.instance import Instance
 from pdlease.interfaces import PrivilegeContext
 from pdlease.ledger import Ledger, Owned, OwnedAddress, OwnedSetting
-from pdlease.netlink.links import LinkWatch
+from pdlease.machine import Machine
 from pdlease.places import CannotStart
-from pdlease.providers import resolve
 
 
-def cleanup(path: str) -> tuple[str, ...]:
+def cleanup(path: str, machine: Machine | None = None) -> tuple[str, ...]:
     """
     Remove every address and route of ours, and put back what was set.
 
     @param path: the configuration file, for the state folder and our marks.
+    @param machine: what to work on, by default this machine with a reactor of its own.
     @return: what was removed, a line each.
     @raise ConfigErrors: when the file is wrong.
     @raise AlreadyRunning: when the daemon is alive.
     @raise CannotStart: when something could not be removed, or there is no state folder.
+    @raise PrivilegeError: when this process may not change the kernel.
     @raise OSError: when a file cannot be read.
     """
     with open(path, "rb") as file:
@@ -44,16 +44,16 @@ def cleanup(path: str) -> tuple[str, ...]:
         raise CannotStart(f"there is no state folder {config.daemon.state}, so nothing is known to be ours")
     instance = Instance()
     instance.hold_state(config.daemon.state)
-    reactor = EPollReactor()
+    machine = machine if machine is not None else Machine(EPollReactor())
     outcome: list[Any] = []
 
     def over(result: Any) -> None:
         outcome.append(result)
-        reactor.stop()
+        machine.reactor.stop()
 
-    reactor.callWhenRunning(lambda: ensureDeferred(_remove(reactor, config, path)).addBoth(over))
+    machine.reactor.callWhenRunning(lambda: ensureDeferred(_remove(machine, config, path)).addBoth(over))
     try:
-        reactor.run(installSignalHandlers=False)
+        machine.reactor.run(installSignalHandlers=False)
     finally:
         instance.close()
     (result,) = outcome
@@ -63,19 +63,19 @@ def cleanup(path: str) -> tuple[str, ...]:
     return removed
 
 
-async def _remove(reactor: Any, config: Config, path: str) -> tuple[str, ...]:
+async def _remove(machine: Machine, config: Config, path: str) -> tuple[str, ...]:
     """The removal itself, by this process's own privilege."""
-    clock, times = BootClock(reactor), SystemTimes()
+    clock, times = machine.clock(), machine.times()
     context = PrivilegeContext(
-        reactor=reactor,
+        reactor=machine.reactor,
         configuration_path=path,
         configuration=evolve(config, daemon=evolve(config.daemon, privileges="inprocess")),
         ended=lambda sentence: None,
     )
-    privilege = resolve("privileges", "inprocess", context)
+    privilege = machine.privilege("inprocess", context)
     await privilege.start()
     protocol = config.daemon.route_protocol
-    watch = LinkWatch(reactor, clock, await privilege.open_route_socket(), protocol)
+    watch = machine.watch(clock, await privilege.open_route_socket(), protocol)
     await watch.start()
     ledger = Ledger(os.path.join(config.daemon.state, "ledger"), boot=times.boot_id())
     ours = [sentence(entry) for entry in ledger.entries.values()]
