@@ -215,13 +215,9 @@ class Desk:
         chosen = list(self._router.uplinks.values()) if name is None else [self._named(name)]
         outcome = {}
         for uplink in chosen:
-            before = uplink.session
             if uplink.waits_for:
                 outcome[uplink.name] = f"not possible now: waiting for {uplink.waits_for}"
                 continue
             uplink.ask(request)
-            if uplink.session.state is before.state and uplink.session.exchange is before.exchange:
-                outcome[uplink.name] = f"nothing to do in state {before.state.name.lower()}"
-            else:
-                outcome[uplink.name] = uplink.session.state.name.lower()
+            outcome[uplink.name] = uplink.session.state.name.lower()
         return outcome

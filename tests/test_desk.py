@@ -265,16 +265,14 @@ class AskTests(DeskCase):
         self.house.wait(0.1)
         self.assertEqual(desk.renew("wan"), {"wan": "not possible now: waiting for carrier on eth0"})
 
-    def test_nothing_to_do(self) -> None:
-        """Where asking changes nothing, the answer says so."""
+    def test_while_releasing(self) -> None:
+        """Who asks for a renewal while everything is being given back gets a new search for servers."""
         desk = self.begin()
         self.house.silent.add("eth0")
-        self.house.uplink("wan").release()
-        self.house.privilege.take()
-        self.assertEqual(desk.release("wan", False).called, False)
-        state = self.house.uplink("wan").session.state
-        self.assertEqual(state, State.RELEASING)
+        released = desk.release("wan", False)
+        self.assertNoResult(released)
         self.assertEqual(desk.renew("wan"), {"wan": "soliciting"})
+        self.successResultOf(released)
 
     def test_release(self) -> None:
         """A Release is answered when it is over."""

@@ -17,12 +17,13 @@ from typing import Any
 from attrs import evolve
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.task import Clock
+from twisted.logger import formatEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
 from pdlease.client.states import State
 from pdlease.identity import Identity
 from pdlease.instance import Instance
-from pdlease.interfaces import IdentityLost, Refused, StoreError
+from pdlease.interfaces import IdentityLost, Refused, Stored, StoreError
 from pdlease.logs import level, set_level
 from pdlease.operations import PrivilegeError
 from pdlease.places import CannotStart
@@ -325,7 +326,23 @@ class StartTests(DaemonCase):
         self.assertTrue(os.path.exists(f"{self.folder}/state/ledger"))
 
     def test_remarks(self) -> None:
-        """The identity of an earlier run is used, and not written again."""
+        """What the store has to remark, as of a damaged file that was set aside, is logged."""
+        heard: list[str] = []
+
+        def observe(event: Any) -> None:
+            heard.append(formatEvent(event))
+
+        globalLogPublisher.addObserver(observe)
+        self.addCleanup(globalLogPublisher.removeObserver, observe)
+
+        def arrange(machine: Ground) -> None:
+            machine.store.load = lambda: succeed(Stored(remarks=("uplink-wan.json: it was set aside",)))
+
+        self.start(arrange=arrange)
+        self.assertIn("uplink-wan.json: it was set aside", heard)
+
+    def test_identity_of_an_earlier_run(self) -> None:
+        """The identity of an earlier run is used."""
 
         def arrange(machine: Ground) -> None:
             machine.store._store.save_identity(Identity(duid=CLIENT))
