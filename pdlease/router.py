@@ -21,11 +21,12 @@ from pdlease.client.settings import Chance
 from pdlease.config import model
 from pdlease.config.compare import changed_uplinks
 from pdlease.interfaces import ILeaseStore, IPrivilege
-from pdlease.kernel import KernelTable
+from pdlease.kernel import AdvertisedPrefix, KernelTable
 from pdlease.lease import UplinkRecord
 from pdlease.logs import Logger
+from pdlease.surroundings import Surroundings
 from pdlease.udp import Marks
-from pdlease.uplink import Surroundings, Uplink
+from pdlease.uplink import Uplink
 from pdlease.wanted import Share, share
 from pdlease.wire.duid import DUID
 
@@ -132,6 +133,11 @@ class Router:
                 uplink.link_changed()
         self._means.applier.kernel_changed()
 
+    def prefix_heard(self, heard: AdvertisedPrefix) -> None:
+        """A Router Advertisement named a prefix."""
+        for uplink in tuple(self.uplinks.values()):
+            uplink.upstream.prefix_heard(heard)
+
     def leased(self, uplink: Uplink) -> None:
         """An uplink's lease changed: the kernel is brought to it at once."""
         self._settled.add(uplink.name)
@@ -197,7 +203,7 @@ class Router:
     def _add(self, configured: model.Uplink, record: UplinkRecord | None) -> None:
         settings = settings_of(configured, self._duid_of(configured), self.iaids, record)
         marks = Marks(dscp=configured.dscp, priority=configured.priority)
-        uplink = Uplink(configured.link, settings, self._means.chance, record, self._around, marks)
+        uplink = Uplink(configured.link, settings, self._means.chance, record, self._around, marks, configured.start)
         self.uplinks[configured.name] = uplink
         # What is left of an earlier run stays until it is known what is held: an untrusted lease is asked for first;
         # where nothing is remembered, the run may have ended before its first lease was written.

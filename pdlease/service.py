@@ -178,6 +178,7 @@ class Daemon(Service):
         )
         self._clock.on_resume(lambda slept: self.router.resumed() if self.router is not None else None)
         watch.listen(self.router.links_changed)
+        watch.listen_to_prefixes(self.router.prefix_heard)
         self.router.begin(iaids, dict(stored.uplinks))
         await self.router.attempted()
         if self._ending:

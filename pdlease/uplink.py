@@ -13,9 +13,8 @@ from errno import EADDRINUSE
 from socket import socket
 from typing import Any
 
-from attrs import frozen
 from twisted.internet.defer import Deferred, maybeDeferred
-from twisted.internet.interfaces import IDelayedCall, IReactorFDSet, IReactorTime
+from twisted.internet.interfaces import IDelayedCall
 from twisted.python.failure import Failure
 
 from pdlease.client.occurrences import (
@@ -36,13 +35,14 @@ from pdlease.client.occurrences import (
 )
 from pdlease.client.session import Session, step
 from pdlease.client.settings import Chance, Settings
-from pdlease.interfaces import ILeaseStore, IPrivilege
 from pdlease.keeping import Keeper
-from pdlease.kernel import KernelTable, Link
+from pdlease.kernel import Link
 from pdlease.lease import Lease, UplinkRecord
 from pdlease.logs import Logger
 from pdlease.operations import PrivilegeError
+from pdlease.surroundings import Surroundings
 from pdlease.udp import ClientPort, Marks
+from pdlease.upstream import Sign, Upstream
 from pdlease.wire.describe import describe
 from pdlease.wire.messages import decode, encode
 from pdlease.wire.reader import WireError
@@ -54,31 +54,6 @@ UNMARKED = Marks()
 """Packets as any program sends them."""
 
 
-@frozen(kw_only=True)
-class Surroundings:
-    """
-    What every uplink is given of the house.
-
-    @ivar clock: the boot-time clock.
-    @ivar reactor: where descriptors are read.
-    @ivar privilege: opens client sockets.
-    @ivar store: keeps leases.
-    @ivar table: the kernel's links and addresses.
-    @ivar leased: called with an uplink whenever its lease changed, before anything is sent or written.
-    @ivar told: called with an uplink, the name of an event, and its fields.
-    @ivar port_holder: who holds UDP port 546, in words, or the empty string.
-    """
-
-    clock: IReactorTime
-    reactor: IReactorFDSet
-    privilege: IPrivilege
-    store: ILeaseStore
-    table: KernelTable
-    leased: Callable[[Uplink], None]
-    told: Callable[[Uplink, str, dict[str, Any]], None]
-    port_holder: Callable[[], str]
-
-
 class Uplink:
     """
     One upstream link and the session on it.
@@ -87,6 +62,7 @@ class Uplink:
     @ivar link_name: what the kernel calls the link.
     @ivar session: the one thing that changes.
     @ivar waits_for: why nothing can be sent at present, in words, or the empty string.
+    @ivar upstream: the watch over what is at the other end.
     """
 
     log = Logger()
@@ -97,8 +73,9 @@ class Uplink:
         settings: Settings,
         chance: Chance,
         record: UplinkRecord | None,
-        around: Surroundings,
+        around: Surroundings[Uplink],
         marks: Marks = UNMARKED,
+        start: str = "link",
     ) -> None:
         self.name = settings.uplink
         self.link_name = link_name
@@ -112,6 +89,9 @@ class Uplink:
             key=record.key if record is not None else None,
         )
         self.waits_for = f"link {link_name} to appear"
+        self.upstream = Upstream(
+            link_name, start, around.clock, around.table, happened=self._upstream_changed, changed=self.link_changed
+        )
         self.port: ClientPort | None = None
         self.counted: dict[str, int] = {}
         self._around = around
@@ -160,7 +140,8 @@ class Uplink:
         link = self._around.table.link_named(self.link_name)
         if link is None or link.index != self._index:
             self._change_index(link)
-        waits_for = self._what_is_missing(link) or self._port_problem
+        self.upstream.link_changed(link)
+        waits_for = self.upstream.missing(link, self.session.claims) or self._port_problem
         if waits_for != self.waits_for:
             self.waits_for = waits_for
             self._tell("link", waits_for=waits_for)
@@ -173,10 +154,9 @@ class Uplink:
             self._ready = True
             moved = self._was_index is not None and self._was_index != self._index
             self._was_index = self._index
-            self._happen(LinkUp(new_link=moved))
-        elif self._ready and not ready:
-            self._ready = False
-            self._happen(LinkDown())
+            self._happen(LinkUp(new_link=self.upstream.came_up() or moved))
+        elif not ready:
+            self._not_ready()
 
     def attempted(self) -> Deferred[None]:
         """Fires as soon as no socket is being opened: the first message has been sent, or cannot be sent yet."""
@@ -210,6 +190,7 @@ class Uplink:
             if timer is not None and timer.active():
                 timer.cancel()
         self.keeper.stop()
+        self.upstream.stop()
         self._close()
         self._tell_attempted()
         self._tell_released()
@@ -316,22 +297,10 @@ class Uplink:
 
     # The link and the socket.
 
-    def _what_is_missing(self, link: Link | None) -> str:
-        """Why nothing can be sent on the link now, or the empty string."""
-        if link is None:
-            return f"link {self.link_name} to appear"
-        if not link.is_up:
-            return f"link {self.link_name} to be set up"
-        if not link.has_carrier:
-            return f"carrier on {self.link_name}"
-        own = [a for (index, ip), a in self._around.table.addresses.items() if index == link.index and ip.is_link_local]
-        if any(not address.tentative and not address.duplicate for address in own):
-            return ""
-        if any(address.duplicate for address in own):
-            return f"a link-local address on {self.link_name} that no other host has"
-        if own:
-            return f"duplicate address detection on {self.link_name}"
-        return f"a link-local address on {self.link_name}"
+    def _upstream_changed(self, occurrence: Occurrence, signs: tuple[Sign, ...]) -> None:
+        """Something upstream is not as it was."""
+        self._tell("upstream", signs=[sign.name.lower() for sign in signs], text="; ".join(s.value for s in signs))
+        self._happen(occurrence)
 
     def _change_index(self, link: Link | None) -> None:
         """The link is gone or another one has its name: the old socket refers to the old index (design 16)."""
@@ -339,8 +308,12 @@ class Uplink:
         self._port_problem = ""
         self._socket_wait = SOCKET_RETRY[0]
         self._index = link.index if link is not None else None
+        self._not_ready()
+
+    def _not_ready(self) -> None:
         if self._ready:
             self._ready = False
+            self.upstream.went_down()
             self._happen(LinkDown())
 
     def _open(self, link: Link) -> None:

@@ -11,7 +11,7 @@ import socket
 import struct
 from collections.abc import Callable
 from errno import EADDRINUSE
-from ipaddress import IPv6Address
+from ipaddress import IPv6Address, IPv6Network
 from random import Random
 from typing import Any
 
@@ -27,6 +27,7 @@ from pdlease.config.toml import parse
 from pdlease.demo.delegating import DelegatingServer
 from pdlease.desk import Desk, Journal
 from pdlease.identity import Identity
+from pdlease.kernel import AdvertisedPrefix
 from pdlease.lease import UplinkRecord
 from pdlease.ledger import Ledger
 from pdlease.operations import PrivilegeError
@@ -103,9 +104,14 @@ class HouseKernel(MemoryKernel):
     A kernel in memory that can be watched as L{pdlease.netlink.links.LinkWatch} is.
 
     @ivar stopped: how often the watch was stopped.
+    @ivar prefix_listeners: called with each prefix that is advertised.
     """
 
     stopped = 0
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__(clock)
+        self.prefix_listeners: list[Callable[[AdvertisedPrefix], object]] = []
 
     def start(self) -> Deferred[None]:
         """The table is complete."""
@@ -114,6 +120,22 @@ class HouseKernel(MemoryKernel):
     def listen(self, listener: Callable[[None], object]) -> None:
         """Have C{listener} called soon after each change."""
         self.listeners.append(lambda: self.clock.callLater(0, listener, None))  # type: ignore[attr-defined]
+
+    def listen_to_prefixes(self, listener: Callable[[AdvertisedPrefix], object]) -> None:
+        """Have C{listener} called with each prefix that L{advertise} names."""
+        self.prefix_listeners.append(listener)
+
+    def advertise(self, name: str, prefix: str, preferred: int = 600, flags: int = 0xC0) -> None:
+        """A Router Advertisement names a prefix on a link."""
+        heard = AdvertisedPrefix(
+            index=self._named(name).index,
+            prefix=IPv6Network(prefix),
+            flags=flags,
+            preferred=preferred,
+            valid=2 * preferred,
+        )
+        for listener in self.prefix_listeners:
+            listener(heard)
 
     def stop(self) -> None:
         """Watch no more."""
@@ -332,6 +354,7 @@ class House(Street):
             set_log_level=self.levels.append,
         )
         self.kernel.listen(self.router.links_changed)
+        self.kernel.listen_to_prefixes(self.router.prefix_heard)
 
     def _changed(self) -> None:
         if self.desk is not None:

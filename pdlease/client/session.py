@@ -105,6 +105,11 @@ class Session:
         return self.lease.server
 
     @property
+    def claims(self) -> bool:
+        """Whether there is a lease, in use or only to be asked for."""
+        return bool(self.lease.prefixes) or (self.suspect is not None and bool(self.suspect.prefixes))
+
+    @property
     def is_rate_limited(self) -> bool:
         """Whether the next message is late because of the limit on messages."""
         return self.exchange is not None and self.rate.free_at > self.exchange.next_at
