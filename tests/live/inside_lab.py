@@ -6,6 +6,7 @@ is thrown away.  It computes many times slower than usual: nothing here is about
 from __future__ import annotations
 
 import sys
+import time
 
 from tests.live.daemon import Daemon
 from tests.live.network import Network, ip, until
@@ -16,7 +17,7 @@ PATIENCE = 60.0
 
 
 def vlan() -> None:
-    """A VLAN as the uplink: bound, and again after the port below was without carrier."""
+    """A VLAN as the uplink: bound, and again after the port below was without carrier; then L{clocks}."""
     network = Network()
     try:
         for namespace, port, name in ((network.router, "wan0", "wan0.835"), (network.isp, "cpe0", "cpe0.835")):
@@ -41,11 +42,32 @@ def vlan() -> None:
             assert daemon.status("wan0.835")["counters"]["sent_rebind"] >= 1
             assert daemon.status("wan0.835")["counters"]["sent_solicit"] == solicits
             print("VLAN: bound again", flush=True)
+            clocks(network, daemon)
         except BaseException:
             print(daemon.said()[-4000:], flush=True)
             raise
     finally:
         network.close()
+
+
+def clocks(network: Network, daemon: Daemon) -> None:
+    """
+    The machine's real clock stepped from today to 1970 and back: no message is sent for it, nothing is made anew, and
+    the kernel's lifetimes go on.
+    """
+    before = daemon.status("wan0.835")
+    addresses = network.global_addresses("lan0")
+    today = time.clock_gettime(time.CLOCK_REALTIME)
+    for step in (100.0, today, 100.0, today):
+        time.clock_settime(time.CLOCK_REALTIME, step)
+        time.sleep(0.5)
+        status = daemon.status("wan0.835")
+        assert status["state"] == "bound", status
+        assert status["counters"] == before["counters"], (before, status)
+        assert 0 <= before["t1_seconds"] - status["t1_seconds"] < PATIENCE
+    for name, address in network.global_addresses("lan0").items():
+        assert 0 <= addresses[name]["valid_life_time"] - address["valid_life_time"] < PATIENCE, (addresses, address)
+    print("clock: stepped", flush=True)
 
 
 def begin(daemon: Daemon) -> None:
