@@ -109,6 +109,7 @@ def _wish(entry: model.Delegation, iaid: int, original: bool) -> IAWish:
     return IAWish(
         iaid=iaid,
         hint_length=length,
+        further_lengths=entry.further_lengths,
         longest=length if original else None,
     )
 

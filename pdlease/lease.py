@@ -136,6 +136,7 @@ class UplinkRecord:
     @ivar trusted: false where the clock cannot tell how much of the lifetimes is left (another boot and no trustworthy
         wall clock, R-D-06); such a lease is asked for again, not installed.
     @ivar key: what the server signs Reconfigure with, or C{None}.
+    @ivar former: prefixes that were lost, each with the IAID of its association, to be asked for by name (R-8168-02).
     """
 
     lease: Lease
@@ -143,3 +144,4 @@ class UplinkRecord:
     inf_max_rt: int | None = None
     trusted: bool = True
     key: ReconfigureKey | None = None
+    former: tuple[tuple[int, IPv6Network], ...] = ()

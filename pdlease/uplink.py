@@ -87,6 +87,7 @@ class Uplink:
             lease=lease if trusted else None,
             suspect=None if trusted else lease,
             key=record.key if record is not None else None,
+            former=record.former if record is not None else (),
         )
         self.waits_for = f"link {link_name} to appear"
         self.upstream = Upstream(

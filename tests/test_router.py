@@ -17,6 +17,7 @@ from pdlease.interfaces import StoreError
 from pdlease.lease import UplinkRecord
 from pdlease.operations import Operation, PrivilegeError, PutAddress
 from pdlease.router import Change
+from pdlease.wire.codes import MessageType
 from tests.house import ONE, TWO, House
 
 WIDER = ONE.replace('["lan0"]', '["lan0", "lan9"]')
@@ -73,6 +74,46 @@ class RouterCase(SynchronousTestCase):
         self.assertEqual({uplink.session.state.name for uplink in house.router.uplinks.values()}, {"BOUND"})
         house.privilege.take()
         return house
+
+
+class HintTests(RouterCase):
+    """What is asked for by name and by length, over a whole life."""
+
+    def test_other_length_while_bound(self) -> None:
+        """
+        R-8168-08, R-8168-09: another length after a reload: what is held stays in use, and it and the length are asked
+        for together, in the Rebind at once as in every Renew from then on.
+        """
+        house = self.bound(ONE)
+        held = house.uplink().lease.prefixes[0].prefix
+        wider = held.prefixlen - 4
+        house.replace(ONE.replace("downstreams", f"hint = {wider}\ndownstreams"))
+        house.wait(4)
+        self.assertEqual([prefix.prefix for prefix in house.uplink().lease.prefixes], [held])
+        asked = [message for _, _, message in house.sent][-1]
+        self.assertEqual([prefix.network for prefix in asked.ia_pds[0].prefixes], [held, IPv6Network(f"::/{wider}")])
+        count = len(house.sent)
+        while "RENEW" not in [MessageType(m.message_type).name for _, _, m in house.sent[count:]]:
+            house.wait(100)
+        renew = next(m for _, _, m in house.sent[count:] if m.message_type == MessageType.RENEW)
+        self.assertEqual([prefix.network for prefix in renew.ia_pds[0].prefixes], [held, IPv6Network(f"::/{wider}")])
+
+    def test_restart_after_expiry(self) -> None:
+        """R-8168-02: what expired before a restart is asked for by name, by the same association."""
+        house = self.bound(ONE)
+        held = house.uplink().lease.prefixes[0].prefix
+        house.silent.add("eth0")
+        house.wait(10_000)
+        self.assertEqual(house.uplink().lease.prefixes, ())
+        record = house.uplink().record
+        self.assertEqual(record.former, ((house.iaids["wan", "lan0"], held),))
+        again = House(ONE)
+        again.add_links("lan0")
+        again.begin({"wan": record})
+        again.wait(4)
+        self.assertEqual([prefix.network for prefix in again.sent[0][2].ia_pds[0].prefixes], [held])
+        self.assertEqual([prefix.prefix for prefix in again.uplink().lease.prefixes], [held])
+        self.assertEqual(again.uplink().record.former, ())
 
 
 class BeginTests(RouterCase):

@@ -117,6 +117,8 @@ def _next_length(turn: Turn, message: Message) -> None:
     refused_ias = {
         ia.iaid for ia in message.ia_pds if ia.status is not None and ia.status.status == StatusCode.NO_PREFIX_AVAIL
     }
+    if not refused_ias:
+        return
     turn.become(
         staged=(exchange.transaction_id, exchange.transmissions),
         associations=tuple(

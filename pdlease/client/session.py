@@ -8,6 +8,7 @@ it speaks are L{pdlease.client.occurrences}.
 
 from __future__ import annotations
 
+from ipaddress import IPv6Network
 from math import inf
 
 from attrs import evolve, field, frozen
@@ -22,7 +23,7 @@ from pdlease.client.selection import HoldOff, Offer
 from pdlease.client.settings import Chance, Settings
 from pdlease.client.states import EXCHANGE, State, Trigger
 from pdlease.client.turn import Turn
-from pdlease.client.verdicts import Association
+from pdlease.client.verdicts import MOST_FORMER, Association
 from pdlease.lease import Lease, ReconfigureKey, UplinkRecord
 from pdlease.wire.chain import Option
 from pdlease.wire.codes import MessageType
@@ -195,6 +196,7 @@ class Session:
         lease: Lease | None = None,
         suspect: Lease | None = None,
         key: ReconfigureKey | None = None,
+        former: tuple[tuple[int, IPv6Network], ...] = (),
     ) -> Session:
         """
         A session whose link is down.
@@ -202,6 +204,7 @@ class Session:
         @param lease: what is held from before a restart and may be used, or C{None}.
         @param suspect: what was held but cannot be dated (R-D-06), or C{None}; one of the two at most.
         @param key: what the server signs Reconfigure with, as kept from before, or C{None}.
+        @param former: what was lost before the restart, as in L{UplinkRecord.former}.
         """
         messages, window = settings.rate_limit
         return cls(
@@ -209,7 +212,7 @@ class Session:
             chance=chance,
             lease=_configured(lease, settings) or NOTHING,
             suspect=_configured(suspect, settings),
-            associations=tuple(_association(wish.iaid, lease, suspect) for wish in settings.wishes),
+            associations=tuple(_association(wish.iaid, lease, suspect, former) for wish in settings.wishes),
             rate=RateLimit(messages=messages, seconds=window),
             sol_max_rt=settings.sol_max_rt,
             inf_max_rt=settings.inf_max_rt,
@@ -220,12 +223,19 @@ class Session:
     def record(self) -> UplinkRecord:
         """What is to be kept over restarts."""
         trusted = self.suspect is None
+        lease = self.lease if self.suspect is None else self.suspect
         return UplinkRecord(
-            lease=self.lease if self.suspect is None else self.suspect,
+            lease=lease,
             sol_max_rt=self.sol_max_rt,
             inf_max_rt=self.inf_max_rt,
             trusted=trusted,
             key=self.key,
+            former=tuple(
+                (each.iaid, prefix)
+                for each in self.associations
+                if not lease.holds(each.iaid)
+                for prefix in each.former
+            ),
         )
 
 
@@ -239,13 +249,17 @@ def _configured(lease: Lease | None, settings: Settings) -> Lease | None:
     return evolve(lease, bindings=tuple(binding for binding in bindings if binding is not None))
 
 
-def _association(iaid: int, lease: Lease | None, suspect: Lease | None) -> Association:
+def _association(
+    iaid: int, lease: Lease | None, suspect: Lease | None, former: tuple[tuple[int, IPv6Network], ...]
+) -> Association:
     """
     How an association stands at the beginning.
     """
     if lease is not None and lease.holds(iaid):
         return Association(iaid=iaid).held()
     claimed = None if suspect is None else suspect.binding(iaid)
+    if claimed is None or not claimed.prefixes:
+        return Association(iaid=iaid, former=tuple(prefix for owner, prefix in former if owner == iaid)[:MOST_FORMER])
     return Association(iaid=iaid).remembering(claimed)
 
 

@@ -53,6 +53,9 @@ EXCHANGES: dict[State, tuple[MessageType, Parameters]] = {
 DEBOUNCE = 1.0
 """Seconds between the first messages after two link ups, at least (R-18.2.12-06)."""
 
+TRIES_OF_A_LENGTH = 4
+"""Solicits without any offer after which the next length is wished for, where several were configured."""
+
 _LINKED = frozenset({Trigger.LINK_UP_EMPTY, Trigger.LINK_UP_HOLDING})
 
 
@@ -201,6 +204,7 @@ class Turn:
             lease = session.releasing
         else:
             lease = session.lease if session.lease.prefixes else session.suspect or session.lease
+        session = self._next_lengths(exchange)
         message = build(session.settings, exchange, self.now, lease, session.associations, session.chosen)
         longest = None
         if exchange.message_type is MessageType.SOLICIT:
@@ -215,6 +219,21 @@ class Turn:
         if session.reason is Reason.LINK_CAME_UP:
             self.note(Reason.NO_ANSWER_YET)
         self.emit(Send(message))
+
+    def _next_lengths(self, exchange: Exchange) -> Session:
+        """
+        Wish for the next length where several Solicits for this one were in vain: some servers say nothing at all to a
+        wish that is too large for them.
+        """
+        session = self.session
+        transaction, count = session.staged
+        since = exchange.transmissions - (count if transaction == exchange.transaction_id else 0)
+        if exchange.message_type is MessageType.SOLICIT and since >= TRIES_OF_A_LENGTH:
+            self.become(
+                staged=(exchange.transaction_id, exchange.transmissions),
+                associations=tuple(evolve(each, stage=each.stage + 1) for each in session.associations),
+            )
+        return self.session
 
     def released(self) -> None:
         """

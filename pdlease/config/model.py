@@ -77,14 +77,16 @@ class Delegation:
     @ivar key: what it is remembered by: the name of its first downstream link, or C{#N} (N counted from 0 within the
         uplink) for one without any.
     @ivar iaid: the configured IAID, or C{None} for a derived one.
-    @ivar hint: C{"nibble"}, C{"exact"}, C{"none"} or a prefix length.
+    @ivar hint: C{"nibble"}, C{"exact"}, C{"none"}, a prefix length, or several to be tried one after the other.
+    @ivar split: whether this is one of those that a table made of its downstreams, one of each.
     @ivar downstreams: what it is carved into, in file order.
     @ivar guests: how many guest NICs want a /64 of it.
     """
 
     key: str
     iaid: int | None = None
-    hint: str | int = "nibble"
+    hint: str | int | tuple[int, ...] = "nibble"
+    split: bool = False
     downstreams: tuple[Downstream, ...] = ()
     guests: int = 0
 
@@ -95,8 +97,14 @@ class Delegation:
 
     @property
     def requested_length(self) -> int | None:
-        """The length that servers are asked for; C{None} for no hint."""
-        return requested_length(self.hint, self.needed_length)
+        """The length that servers are asked for, at first; C{None} for no hint."""
+        hint = self.hint[0] if isinstance(self.hint, tuple) else self.hint
+        return requested_length(hint, self.needed_length)
+
+    @property
+    def further_lengths(self) -> tuple[int, ...]:
+        """The lengths that servers are asked for next, one after the other, when they have nothing of the first."""
+        return self.hint[1:] if isinstance(self.hint, tuple) else ()
 
     @property
     def links(self) -> tuple[str, ...]:

@@ -269,10 +269,23 @@ DELEGATION = (
     Key(
         "hint",
         values.hint,
-        '``"nibble"``, ``"exact"``, ``"none"`` or a prefix length, 1 to 128 bits',
+        '``"nibble"``, ``"exact"``, ``"none"``, a prefix length, 1 to 128 bits, or an array of at most 8 of them',
         "56",
         "The prefix length to ask for: the needed length rounded up to a whole nibble (/64, /60, /56 ...), the needed "
-        "length itself, nothing, or this length.",
+        "length itself, nothing, or this length.  Of several lengths, as in ``[48, 56, 60]``, the next one is asked "
+        "for when a server says that it has no such prefix, or four Solicits in a row brought no offer; after the "
+        "last one it is the first one's turn again.  A prefix that was lost is asked for by name, and the length "
+        "besides where that is larger; while a prefix smaller than the length is held, every Renew asks for the "
+        "length as well.",
+    ),
+    Key(
+        "split",
+        values.flag,
+        "true or false",
+        "true",
+        "Whether each downstream gets a delegation of its own instead of a part of a common one, for servers that "
+        "delegate nothing but /64s, one for each association.  The IAID of each follows from the name of its link.  "
+        "``iaid`` and ``reserve`` cannot be used then.",
     ),
 )
 

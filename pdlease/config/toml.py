@@ -14,8 +14,6 @@ from collections.abc import Iterable, Mapping
 from ipaddress import IPv6Network
 from typing import Any
 
-from attrs import evolve
-
 from pdlease.config import schema, values
 from pdlease.config.checks import LARGEST, MOST_DELEGATIONS, delegation_key, does_not_fit, too_large
 from pdlease.config.errors import ConfigError, ConfigErrors
@@ -161,9 +159,9 @@ def _uplinks(reading: Reading, value: object, guests: tuple[Guest, ...], duid: s
         if link is not None:
             reading.claim("uplink", link, joined(path, "link"), "this link has an uplink already:")
         asking = sum(nic.delegate == name for guest in guests for nic in guest.nics)
-        delegations = tuple(_delegations(reading, path, name, table, asking))
-        if keys.get("profile") == PROFILE:
-            delegations = tuple(_exact(table, delegations))
+        # the original asks for just the length that it needs
+        hint = "exact" if keys.get("profile") == PROFILE else "nibble"
+        delegations = tuple(_delegations(reading, path, name, table, asking, hint))
         uplink = Uplink(**{**keys, "name": name, "link": link or "", "delegations": delegations})
         problem = does_not_fit(uplink, duid)
         if problem:
@@ -172,34 +170,38 @@ def _uplinks(reading: Reading, value: object, guests: tuple[Guest, ...], duid: s
 
 
 def _delegations(
-    reading: Reading, path: str, uplink: str, table: Mapping[str, object], asking: int
+    reading: Reading, path: str, uplink: str, table: Mapping[str, object], asking: int, hint: str
 ) -> Iterable[Delegation]:
-    """The delegations of one uplink, the first with the guests that ask it for a /64."""
+    """
+    The delegations of one uplink, the first with the guests that ask it for a /64.
+
+    @param hint: the hint of those whose tables do not say one.
+    """
     path = joined(path, "delegations")
     if "delegations" not in table:
         if not any(isinstance(value, dict) for value in table.values()):
             reading.wrong(path, f"missing: expected at least one [[{path}]]")
         return
     found = 0
-    for index, (inner, value) in enumerate(reading.array(table["delegations"], path, "tables")):
-        found += 1
-        if found == MOST_DELEGATIONS + 1:
-            reading.wrong(path, f"more than {MOST_DELEGATIONS} delegations on one uplink")
-        yield _delegation(reading, inner, uplink, index, reading.table(value, inner), asking if index == 0 else 0)
-    if not found and isinstance(table["delegations"], list):
+    for inner, value in reading.array(table["delegations"], path, "tables"):
+        whole = {"hint": hint, **reading.table(value, inner)}
+        for delegation in _delegation(reading, inner, uplink, found, whole, 0 if found else asking):
+            found += 1
+            if found == MOST_DELEGATIONS + 1:
+                reading.wrong(path, f"more than {MOST_DELEGATIONS} delegations on one uplink")
+            yield delegation
+    if table["delegations"] == []:
         reading.wrong(path, "expected at least one delegation, not an empty array")
-
-
-def _exact(table: Mapping[str, Any], delegations: Iterable[Delegation]) -> Iterable[Delegation]:
-    """Delegations that ask for just the length that they need, as the original's do, where their tables do not say."""
-    for delegation, said in zip(delegations, table["delegations"], strict=True):
-        yield delegation if "hint" in said else evolve(delegation, hint="exact")
 
 
 def _delegation(
     reading: Reading, path: str, uplink: str, index: int, table: Mapping[str, object], guests: int
-) -> Delegation:
-    """One delegation of an uplink."""
+) -> Iterable[Delegation]:
+    """
+    One delegation of an uplink, or one of each downstream where the table is to be split.
+
+    @param index: how many the uplink has already.
+    """
     keys = reading.keys(table, path, schema.DELEGATION, ("downstreams",))
     if "iaid" in keys:
         reading.claim("iaid", keys["iaid"], joined(path, "iaid"), "this IAID is in use already:")
@@ -214,6 +216,9 @@ def _delegation(
             reading.claim(
                 f"downstream of {uplink}", downstream.link, entry, f"{downstream.link} is a downstream already:"
             )
+    if keys.get("split"):
+        yield from _split(reading, path, keys, downstreams, guests)
+        return
     key = delegation_key(downstreams, index)
     if all(downstream.link is None for downstream in downstreams):
         # what is remembered goes by the key alone, and a link may be called "#0"
@@ -221,7 +226,26 @@ def _delegation(
     problem = too_large(downstreams, guests)
     if problem:
         reading.wrong(inner, problem)
-    return Delegation(**{**keys, "key": key, "downstreams": tuple(downstreams), "guests": guests})
+    yield Delegation(**{**keys, "key": key, "downstreams": tuple(downstreams), "guests": guests})
+
+
+def _split(
+    reading: Reading, path: str, keys: Mapping[str, Any], downstreams: list[Downstream], guests: int
+) -> Iterable[Delegation]:
+    """A delegation of each downstream, known by its link, so that nothing changes for it when another comes or goes."""
+    if "iaid" in keys:
+        reading.wrong(joined(path, "iaid"), "one IAID does not do for several delegations; leave out this or split")
+    for downstream in downstreams:
+        if downstream.link is None:
+            reading.wrong(joined(path, "downstreams"), "a reserve has no use where every downstream has its own prefix")
+            continue
+        problem = too_large((downstream,), guests)
+        if problem:
+            reading.wrong(joined(path, "downstreams"), problem)
+        yield Delegation(**{**keys, "key": downstream.link, "downstreams": (downstream,), "guests": guests})
+        guests = 0
+    if not downstreams:
+        reading.wrong(joined(path, "downstreams"), "expected at least one downstream to split")
 
 
 def _downstream(reading: Reading, path: str, value: object) -> Downstream | None:

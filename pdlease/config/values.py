@@ -19,6 +19,9 @@ LONGEST_LINK_NAME = 15
 # sizeof(sun_path) less the zero at the end.
 LONGEST_SOCKET_PATH = 107
 
+# Lengths that are asked for one after the other; a few minutes go by until the last one is reached.
+MOST_HINTS = 8
+
 # Routing protocol numbers that mean something already, as in the kernel's rtnetlink.h and iproute2's rt_protos.
 KNOWN_PROTOCOLS = {
     1: "redirect",
@@ -207,13 +210,20 @@ def rate_limit(value: object) -> tuple[int, float]:
     return messages, float(seconds)
 
 
-def hint(value: object) -> str | int:
-    """C{"nibble"}, C{"exact"}, C{"none"} or a prefix length."""
+def hint(value: object) -> str | int | tuple[int, ...]:
+    """C{"nibble"}, C{"exact"}, C{"none"}, a prefix length, or an array of different ones."""
+    if isinstance(value, list) and 1 <= len(value) <= MOST_HINTS:
+        lengths = tuple(length(entry) for entry in value)
+        if len(set(lengths)) == len(lengths):
+            return lengths
     if isinstance(value, str) and value in ("nibble", "exact", "none"):
         return value
     if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 128:
         return value
-    raise wrong('"nibble", "exact", "none" or a prefix length from 1 to 128', value)
+    raise wrong(
+        f'"nibble", "exact", "none", a prefix length from 1 to 128, or an array of 1 to {MOST_HINTS} different ones',
+        value,
+    )
 
 
 def host_part(value: object) -> int:

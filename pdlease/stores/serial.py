@@ -135,13 +135,15 @@ def dump_uplink(name: str, record: UplinkRecord, now: Clocks) -> bytes:
             "inf_max_rt": record.inf_max_rt,
             "server": None if lease.server is None else str(lease.server),
             "bindings": [_binding_out(binding) for binding in lease.bindings],
+            "former": [{"iaid": iaid, "prefix": str(prefix)} for iaid, prefix in record.former],
         },
     )
 
 
 def load_uplink(data: bytes, now: Clocks) -> tuple[str, UplinkRecord]:
     """
-    Read the document of an uplink, its times converted to this boot; prefixes that ended meanwhile are left out.
+    Read the document of an uplink, its times converted to this boot; prefixes that ended meanwhile are left out, and
+    remembered as lost where an association has no other (R-8168-02).
 
     @return: the uplink's name and what is remembered of it.
     @raise Damaged: see there.
@@ -162,11 +164,20 @@ def load_uplink(data: bytes, now: Clocks) -> tuple[str, UplinkRecord]:
             bindings=tuple(_binding_in(one, shift) for one in _objects(body, "bindings")),
             server=None if body.get("server") is None else DUID(bytes.fromhex(_text(body, "server"))),
         )
+        left = lease.without_expired(now.boot)
+        former = [(_whole(one, "iaid"), IPv6Network(_text(one, "prefix"))) for one in _objects(body, "former", ())]
+        former += [
+            (binding.iaid, held.prefix)
+            for binding in lease.bindings
+            if not left.holds(binding.iaid)
+            for held in binding.prefixes
+        ]
         return _text(body, "name"), UplinkRecord(
-            lease=lease.without_expired(now.boot),
+            lease=left,
             sol_max_rt=_optional_whole(body, "sol_max_rt"),
             inf_max_rt=_optional_whole(body, "inf_max_rt"),
             trusted=known and _flag(body, "trusted"),
+            former=tuple(dict.fromkeys(former)),
         )
     except Damaged:
         raise
@@ -387,12 +398,17 @@ def _object(data: Mapping[str, object], key: str) -> Mapping[str, object]:
     return value
 
 
-def _objects(data: Mapping[str, object], key: str) -> tuple[Mapping[str, object], ...]:
+def _objects(
+    data: Mapping[str, object], key: str, absent: tuple[Mapping[str, object], ...] | None = None
+) -> tuple[Mapping[str, object], ...]:
     """
     A JSON array of objects.
 
+    @param absent: what a missing one stands for, where it may be missing.
     @raise Damaged: when it is missing or something else.
     """
+    if absent is not None and key not in data:
+        return absent
     value = data.get(key)
     if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
         raise Damaged(f"{key} is no list of objects")

@@ -109,6 +109,27 @@ class StagedLengthTests(SynchronousTestCase):
         c.advertise(association(1, Status(1)))
         self.assertEqual(names(c.until_sent(MessageType.SOLICIT)), ["::/48"])
 
+    def test_long_silence(self) -> None:
+        """Four Solicits without an offer, answered by nothing of use or by nobody: the next length is asked for."""
+        for answers in (False, True):
+            c = self.soliciting()
+            asked = [names(c.last)]
+            while len(asked) < 13:
+                if answers:
+                    c.advertise(association(1, Status(1)))
+                asked.append(names(c.until_sent(MessageType.SOLICIT)))
+            lengths = [length for length in ("::/48", "::/56", "::/60", "::/48") for _ in range(4)]
+            self.assertEqual(asked, [[length] for length in lengths[:13]])
+
+    def test_refusal_begins_anew(self) -> None:
+        """After a refusal the next length has four tries of its own."""
+        c = self.soliciting()
+        c.until_sent(MessageType.SOLICIT)
+        c.until_sent(MessageType.SOLICIT)
+        c.advertise(association(1, Status(6)))
+        asked = [names(c.until_sent(MessageType.SOLICIT)) for _ in range(5)]
+        self.assertEqual(asked, [["::/56"]] * 4 + [["::/60"]])
+
     def test_no_wish(self) -> None:
         """Without a first length there are no further ones."""
         self.assertIsNone(IAWish(iaid=1, further_lengths=(56,)).length(3))
@@ -225,7 +246,7 @@ class WhatIsShownTests(SynchronousTestCase):
         self.assertIn("NoPrefixAvail (pool is empty); the prefixes are kept", c.session.explain(c.now))
 
     def test_information_maximum(self) -> None:
-        """A.3: INF_MAX_RT is taken from Advertises that agree and from Replies, and kept."""
+        """R-21.25-01, A.3: INF_MAX_RT is taken from Advertises that agree and from Replies, and kept."""
         c = Conversation()
         c.link_up()
         c.advertise(InfMaxRt(600), GOOD)

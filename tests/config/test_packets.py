@@ -174,3 +174,11 @@ class FileTests(SynchronousTestCase):
                 ("request_options", "no option request should list 26 (RFC 9915 section 21.7); it is sent"),
             ],
         )
+
+    def test_profile_alone(self) -> None:
+        """
+        A profile without delegations, or with what are none, is told of like any other uplink.
+        """
+        for rest in ("", "delegations = [5]", "delegations = 7", "delegations = []"):
+            text = f'[uplinks.wan]\nprofile = "dhcp6leased"\n{rest}\n'
+            self.assertIn("uplinks.wan.delegations", str(self.assertRaises(ConfigErrors, parse, text.encode(), "x")))

@@ -40,7 +40,7 @@ def files(draw: st.DrawFn) -> str:
         if draw(st.booleans()):
             parts.append(f"[{name}]\n{draw(keys(rows))}")
     parts.append(f'[uplinks."w.n"]\n{draw(keys(schema.UPLINK, "link", *NOT_YET))}link = "eth0"\n')
-    parts.append(f'[[uplinks."w.n".delegations]]\n{draw(keys(schema.DELEGATION))}')
+    parts.append(f'[[uplinks."w.n".delegations]]\n{draw(keys(schema.DELEGATION, "split"))}')
     if draw(st.booleans()):
         parts.append(
             f"downstreams = [{{ link = 'reserve',\t{', '.join(draw(keys(schema.DOWNSTREAM)).splitlines())} }}]"

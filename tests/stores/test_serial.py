@@ -60,6 +60,7 @@ records = st.builds(
     sol_max_rt=st.none() | whole,
     inf_max_rt=st.none() | whole,
     trusted=st.booleans(),
+    former=st.lists(st.tuples(whole, prefixes().map(lambda one: one.prefix)), unique=True, max_size=3).map(tuple),
 )
 
 
@@ -102,6 +103,26 @@ class RoundTripTests(SynchronousTestCase):
             _, kept = serial.load_uplink(data, serial.Clocks.read(times))
         self.assertEqual(kept.lease.bindings[1].prefixes[0].valid_until, inf)
         self.assertEqual(kept.lease.bindings[1].t1_at, inf)
+
+    def test_expired_meanwhile(self) -> None:
+        """
+        R-8168-02: what ended while nobody ran is remembered as lost, but not where an association has more.
+        """
+        stored = record(NOW.boot)
+        later = evolve(NOW, boot=NOW.boot + 1e7)
+        _, found = serial.load_uplink(serial.dump_uplink("wan", stored, NOW), later)
+        gone = [(b.iaid, p.prefix) for b in stored.lease.bindings for p in b.prefixes if not found.lease.holds(b.iaid)]
+        self.assertTrue(gone)
+        self.assertEqual(found.former, tuple(gone))
+        self.assertEqual(serial.load_uplink(serial.dump_uplink("wan", found, later), later)[1].former, tuple(gone))
+
+    def test_without_former(self) -> None:
+        """
+        A file of an earlier version, which does not know of lost prefixes, has none.
+        """
+        data = serial.dump_uplink("wan", record(NOW.boot), NOW).partition(b"\n")[2].replace(b',\n "former": []', b"")
+        self.assertNotIn(b"former", data)
+        self.assertEqual(serial.load_uplink(serial._head("uplink", 1, data) + data, NOW)[1].former, ())
 
 
 class ClockTests(SynchronousTestCase):
