@@ -7,17 +7,23 @@ Units are tested beside their modules; here it is shown that they fit together.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from errno import ENETDOWN
 from importlib.resources import files
 from ipaddress import IPv6Network
+from random import Random
 from typing import Any
 
 from attrs import evolve
 from jsonschema import validate
+from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
+from pdlease.client.occurrences import Request
+from pdlease.client.states import State
 from pdlease.demo.delegating import Terms
 from pdlease.lease import UplinkRecord
-from tests.house import OWN, TWO, House
+from tests.house import ONE, OWN, TWO, House, held_port
 
 
 def schema(name: str) -> Any:
@@ -415,3 +421,107 @@ class _Noting:
 
     def __init__(self, save_uplink: Any) -> None:
         self.save_uplink = save_uplink
+
+
+class WalkTests(SynchronousTestCase):
+    """Whatever happens, in whatever order."""
+
+    def deeds(self, house: House, chosen: Random) -> dict[str, Callable[[], object]]:
+        """What can happen to a house; what makes no sense just now is nothing."""
+        kernel, privilege = house.kernel, house.privilege
+        link = chosen.choice(["eth0", "ppp0"])
+        is_there = kernel.link_named(link) is not None
+        uplink = chosen.choice(list(house.router.uplinks.values()))
+        line = chosen.choice(privilege.lines) if privilege.lines else None
+        deeds: dict[str, Callable[[], object]] = {
+            "wait": lambda: house.wait(chosen.random() * 5),
+            "wait long": lambda: house.wait(chosen.random() * 90),
+            "sockets are slow": lambda: setattr(privilege, "slow", not privilege.slow),
+            "the port is held": lambda: privilege.refusals.append(held_port(link)),
+            "the server is silent, or not": lambda: house.silent.symmetric_difference_update({link}),
+            "the server forgets": house.server.forget,
+            "the server renumbers": lambda: house.server.renumber(
+                [IPv6Network((0x20010DB8 << 96 | chosen.randrange(1, 9) << 92, 40))],
+                chosen.choice(["deprecate", "withdraw", "forget"]),
+            ),
+            "reload": lambda: house.replace(chosen.choice([ONE, TWO, ONE.replace('"lan0"', '"lan0", "lan9"')])),
+            "release": lambda: self.waiting.append(uplink.release()),
+            "renew": lambda: house.desk is not None and house.desk.renew(None),
+            "the machine slept": house.router.resumed,
+            "addresses are flushed": lambda: kernel.flush("lan0"),
+        }
+        if is_there:
+            deeds["carrier"] = lambda: kernel.carrier(link, chosen.random() < 0.5)
+            deeds["the link goes"] = lambda: kernel.remove_link(link)
+        else:
+            deeds["the link comes"] = lambda: house.add_uplink(link)
+        if privilege.asked_sockets:
+            deeds["a socket is opened"] = privilege.open_one
+        if line is not None:
+            deeds["sending fails, or not"] = lambda: setattr(
+                line, "refusing", None if line.refusing else OSError(ENETDOWN, "Network is down")
+            )
+        return deeds
+
+    def settle(self, house: House) -> None:
+        """Nothing stands in the way any more."""
+        house.privilege.slow = False
+        house.privilege.refusals.clear()
+        house.silent.clear()
+        while house.privilege.asked_sockets:
+            house.privilege.open_one()
+        for line in house.privilege.lines:
+            line.refusing = None
+        for link in ("eth0", "ppp0"):
+            if house.kernel.link_named(link) is None:
+                house.add_uplink(link)
+            else:
+                house.kernel.carrier(link, True)
+        house.wait(1)
+        for uplink in house.router.uplinks.values():
+            if uplink.session.state is State.STOPPED:
+                uplink.ask(Request.SOLICIT)
+        house.wait(4000)
+
+    def walk(self, seed: int) -> None:
+        """One walk."""
+        chosen = Random(seed)
+        house = House(TWO, seed=seed)
+        self.waiting: list[Deferred[None]] = []
+        house.add_links("lan0")
+        for link in ("lan1", "lan2", "lan9"):
+            house.kernel.add_link(link)
+        house.server.terms = Terms(preferred=60, valid=120)
+        house.begin()
+        trace = [f"seed {seed}"]
+        for _ in range(60):
+            deeds = self.deeds(house, chosen)
+            trace.append(chosen.choice(sorted(deeds)))
+            deeds[trace[-1]]()
+        self.settle(house)
+        states = {uplink.session.state for uplink in house.router.uplinks.values()}
+        self.assertTrue(states <= {State.BOUND, State.RENEWING}, (states, trace))
+        self.assertTrue(all(waiting.called for waiting in self.waiting), trace)
+        self.assertEqual(sum(not line.closed for line in house.privilege.lines), len(house.router.uplinks), trace)
+        wanted = {
+            str(address.address)
+            for share in house.router.shares.values()
+            for carved in share.carvings
+            for address in carved.addresses
+        }
+        there = {address for link in ("lan0", "lan1", "lan2", "lan9") for address in house.addresses(link)}
+        self.assertEqual(there, wanted, trace)
+        house.kernel.listeners.clear()
+        house.router.stop()
+        house.applier.stop()
+        house.wait(0)
+        self.assertEqual(house.clock.getDelayedCalls(), [], trace)
+
+    def test_comes_to_rest(self) -> None:
+        """
+        After any walk through failures of links, sockets, sending and servers, reloads and Releases, every uplink is
+        bound once nothing stands in the way; the kernel holds just what is wanted, each uplink has one socket, nobody
+        waits for ever, and a stop leaves no timer.
+        """
+        for seed in range(8):
+            self.walk(seed)
