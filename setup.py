@@ -26,6 +26,10 @@ setup(
     python_requires=">=3.11",
     packages=[*find_packages(include=["pdlease", "pdlease.*"]), "twisted.plugins"],
     package_data={"pdlease": ["py.typed", "control/schemas/*.json"]},
+    data_files=[
+        ("share/man/man5", ["docs/man/pdlease.toml.5"]),
+        ("share/man/man8", ["docs/man/pdlease.8", "docs/man/pdleasectl.8", "docs/man/dhcp6leasectl.8"]),
+    ],
     install_requires=[
         "attrs>=23.1",
         "pyroute2>=0.7.12",
