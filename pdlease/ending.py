@@ -7,6 +7,7 @@ from __future__ import annotations
 import atexit
 import os
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 
 from twisted.internet.error import ReactorNotRunning
@@ -20,8 +21,19 @@ class Ending:
     After a SIGTERM nobody asks: twistd ends by that signal (143), once every service has stopped.
     """
 
-    def __init__(self, reactor: IReactorCore) -> None:
+    def __init__(
+        self,
+        reactor: IReactorCore,
+        at_exit: Callable[[Callable[[], None]], object] = atexit.register,
+        leave: Callable[[int], object] = os._exit,
+    ) -> None:
+        """
+        @param at_exit: has something done last of all.
+        @param leave: ends the process with a status at once.
+        """
         self._reactor = reactor
+        self._at_exit = at_exit
+        self._leave = leave
         self._status: int | None = None
 
     def end(self, status: int) -> None:
@@ -29,7 +41,7 @@ class Ending:
         if self._status is not None:
             return
         self._status = status
-        atexit.register(self._exit)
+        self._at_exit(self._exit)
         with suppress(ReactorNotRunning):  # it is being stopped already
             self._reactor.stop()
 
@@ -37,4 +49,4 @@ class Ending:
         """Last of all; the interpreter's own end would give status 0."""
         sys.stdout.flush()
         sys.stderr.flush()
-        os._exit(self._status or 0)
+        self._leave(self._status or 0)

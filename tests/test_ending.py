@@ -8,9 +8,11 @@ import os
 import subprocess
 import sys
 
+from twisted.internet.error import ReactorNotRunning
 from twisted.trial.unittest import SynchronousTestCase
 
 import pdlease
+from pdlease.ending import Ending
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(pdlease.__file__)))
 
@@ -22,8 +24,37 @@ def ran(text: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+class Reactor:
+    """A reactor that is stopped once."""
+
+    stopped = 0
+
+    def stop(self) -> None:
+        """Stop."""
+        self.stopped += 1
+        if self.stopped > 1:
+            raise ReactorNotRunning("Can't stop reactor that isn't running.")
+
+
 class EndingTests(SynchronousTestCase):
     """Tests of L{Ending}; the status of a process needs a process."""
+
+    def test_steps(self) -> None:
+        """The reactor is stopped at once, the process is left last of all, with the first status asked for."""
+        reactor, last, left = Reactor(), [], []
+        ending = Ending(reactor, last.append, left.append)  # type: ignore[arg-type]
+        ending.end(3)
+        ending.end(4)
+        self.assertEqual((reactor.stopped, len(last), left), (1, 1, []))
+        last[0]()
+        self.assertEqual(left, [3])
+
+    def test_stopped_before(self) -> None:
+        """A reactor that is being stopped already is no problem."""
+        reactor, last = Reactor(), []
+        reactor.stop()
+        Ending(reactor, last.append).end(1)  # type: ignore[arg-type]
+        self.assertEqual(len(last), 1)
 
     def test_status(self) -> None:
         """The process ends with the status that was asked for first, everything printed before it kept."""

@@ -4,6 +4,7 @@ Tests of L{pdlease.latecomers}.
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from tempfile import mkdtemp
 from twisted.trial.unittest import SynchronousTestCase
 
 import pdlease
+from pdlease.latecomers import MODULES, import_the_rest
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(pdlease.__file__)))
 
@@ -167,6 +169,13 @@ class LatecomersTests(SynchronousTestCase):
         )
         self.assertEqual((done.returncode, done.stderr), (0, ""))
         self.assertEqual(done.stdout.split("\n"), ["", "", ""])
+
+    def test_kept(self) -> None:
+        """Whatever is named can be imported, and the collector is told to leave it alone."""
+        self.addCleanup(gc.unfreeze)
+        import_the_rest()
+        self.assertEqual([name for name in MODULES if name not in sys.modules], [])
+        self.assertGreater(gc.get_freeze_count(), 0)
 
     def test_cheap_to_ask(self) -> None:
         """The list itself imports nothing; C{twistd --help} does not pay for it."""

@@ -4,7 +4,9 @@ Tests of L{pdlease.uplink}.
 
 from __future__ import annotations
 
+import socket
 from errno import EINVAL, ENETDOWN, EPERM
+from ipaddress import IPv6Network
 from typing import Any
 
 from attrs import evolve
@@ -15,6 +17,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from pdlease.client.occurrences import Request
 from pdlease.demo.delegating import SERVER, Terms
 from pdlease.interfaces import StoreError
+from pdlease.kernel import AdvertisedPrefix
 from pdlease.lease import Lease, ReconfigureKey, UplinkRecord
 from pdlease.logs import set_level
 from pdlease.operations import PrivilegeError
@@ -22,7 +25,7 @@ from pdlease.wire.codes import MessageType, StatusCode
 from pdlease.wire.messages import Message, encode
 from pdlease.wire.options import ClientId, ServerId, Status
 from pdlease.wire.prefixes import IAPD
-from tests.house import CLIENT, House, Line, datagram, held_port
+from tests.house import CLIENT, ONE, House, Line, datagram, held_port
 
 KEY = ReconfigureKey(server=SERVER, secret=bytes(16), replay=7)
 
@@ -367,6 +370,23 @@ class DatagramTests(UplinkCase):
         house.wait(20)
         self.assertEqual(house.uplink().session.state.name, "BOUND")
 
+    def test_marks(self) -> None:
+        """Packets are marked as configured; where the kernel will not, they go out without."""
+        self.house = House(ONE.replace("[[", "dscp = 46\npriority = 5\n[["))
+        house = self.begin()
+        options = house.line().options
+        self.assertEqual(options[socket.IPPROTO_IPV6, socket.IPV6_TCLASS], 46 << 2)
+        self.assertEqual(options[socket.SOL_SOCKET, socket.SO_PRIORITY], 5)
+        self.house = House(ONE.replace("[[", "dscp = 46\n[["))
+        self.house.privilege.slow = True
+        house = self.begin()
+        (_, index, asked) = house.privilege.asked_sockets.pop()
+        line = Line(house, "eth0", index)
+        line.broken = True
+        asked.callback(line)
+        house.wait(0.1)
+        self.assertEqual(house.types(), ["SOLICIT"])
+
     def test_no_socket(self) -> None:
         """A message for which there is no socket is a lost packet as well."""
         house = self.begin()
@@ -469,6 +489,38 @@ class EffectTests(UplinkCase):
         house.uplink().resumed()
         self.assertEqual(round(house.clock.getDelayedCalls()[0].getTime(), 6), round(before.getTime(), 6))
         self.assertEqual(len(house.clock.getDelayedCalls()), 1)
+
+
+class UpstreamTests(UplinkCase):
+    """What is heard of the network upstream; how it is judged is shown in L{tests.test_upstream}."""
+
+    def advertise(self, prefix: str) -> None:
+        """A Router Advertisement names a prefix."""
+        index = self.house.line().index
+        self.house.router.prefix_heard(
+            AdvertisedPrefix(index=index, prefix=IPv6Network(prefix), flags=0xC0, preferred=3600, valid=7200)
+        )
+        self.house.wait(1)
+
+    def test_another_prefix(self) -> None:
+        """Another prefix on the link of an uplink is told, and the lease is extended (R-18.2.12-04)."""
+        house = self.bound()
+        self.advertise("2001:db8:1::/64")
+        house.wait(30)
+        self.assertEqual((house.told("upstream"), house.types()[-1]), ([], "REQUEST"))
+        self.advertise("2001:db8:2::/64")
+        self.assertEqual(house.types()[-1], "RENEW")
+        (event,) = house.told("upstream")
+        self.assertEqual(event["signs"], ["prefix_added"])
+        self.assertEqual(event["text"], "there is another prefix on the link")
+
+    def test_nothing_after_the_stop(self) -> None:
+        """A stopped uplink judges nothing any more."""
+        house = self.bound()
+        self.advertise("2001:db8:1::/64")
+        house.uplink().stop()
+        house.wait(30)
+        self.assertEqual(house.clock.getDelayedCalls(), [])
 
 
 class EndTests(UplinkCase):
