@@ -36,6 +36,9 @@ ORIGINAL_ORDER = (
 ORIGINAL_REQUEST = (OptionCode.SOL_MAX_RT, OptionCode.INF_MAX_RT)
 """What the original requests."""
 
+LAN_LENGTH = 64
+"""The length of a prefix from which hosts on a LAN can make addresses."""
+
 _REQUESTED = (OptionCode.SOL_MAX_RT, OptionCode.PD_EXCLUDE)
 
 
@@ -86,7 +89,7 @@ def settings_of(
     return Settings(
         uplink=uplink.name,
         duid=duid,
-        wishes=tuple(_wish(entry, iaids[uplink.name, entry.key], original) for entry in uplink.delegations),
+        wishes=tuple(_wish(entry, iaids[uplink.name, entry.key], uplink) for entry in uplink.delegations),
         rapid_commit=uplink.rapid_commit,
         solicit_delay=uplink.solicit_delay,
         reconfigure=uplink.reconfigure,
@@ -100,18 +103,18 @@ def settings_of(
     )
 
 
-def _wish(entry: model.Delegation, iaid: int, original: bool) -> IAWish:
+def _wish(entry: model.Delegation, iaid: int, uplink: model.Uplink) -> IAWish:
     """
     What is wished for one association; the original has no use for a prefix that is smaller than it asked for
-    (seed-behaviour V14).
+    (seed-behaviour V14), and a client that the P flag started for none that a LAN cannot use (RFC 9762: PF-06, PF-09).
     """
-    length = entry.requested_length
-    return IAWish(
-        iaid=iaid,
-        hint_length=length,
-        further_lengths=entry.further_lengths,
-        longest=length if original else None,
-    )
+    length, further, longest = entry.requested_length, entry.further_lengths, None
+    if uplink.profile == PROFILE:
+        longest = length
+    elif uplink.start == "p-flag":
+        length, longest = min(length or LAN_LENGTH, LAN_LENGTH), LAN_LENGTH
+        further = tuple(each for each in further if each <= LAN_LENGTH)
+    return IAWish(iaid=iaid, hint_length=length, further_lengths=further, longest=longest)
 
 
 def _added(uplink: model.Uplink, system: Callable[[], bytes]) -> Iterator[ExtraOption]:

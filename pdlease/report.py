@@ -53,11 +53,12 @@ def uplink_document(uplink: Uplink, share: Share, applier: Applier, now: float) 
     """The part of the status document that is about one uplink."""
     session = uplink.session
     coming = session.next_message
+    waits = "waits_for_router" if uplink.upstream.awaits_router else "waits_for_link"
     excluded = [str(held.excluded) for held in session.lease.prefixes if held.excluded is not None]
     return {
         "link": uplink.link_name,
         "state": session.state.name.lower(),
-        "reason": "waits_for_link" if uplink.waits_for else session.reason.name.lower(),
+        "reason": waits if uplink.waits_for else session.reason.name.lower(),
         "reason_text": f"waiting for {uplink.waits_for}" if uplink.waits_for else session.explain(now),
         "server_duid": str(session.server) if session.server is not None else None,
         "server_address": session.source or None,
@@ -144,6 +145,8 @@ def explanation(uplink: Uplink, share: Share | None, applier: Applier, now: floa
     lines = [f"{uplink.name}: {session.state.value}: {session.explain(now)}."]
     if uplink.waits_for:
         lines = [f"{uplink.name}: waiting for {uplink.waits_for}."]
+    elif deaf := uplink.upstream.deafness():
+        lines.append(f"{uplink.name}: {deaf}; until then changes upstream are not noticed.")
     for reason, number in session.counters.discarded.items():
         times = "once" if number == 1 else f"{number} times"
         lines.append(f"{uplink.name}: dropped {times}: {reason.value}.")

@@ -17,8 +17,6 @@ def refused(config: Config) -> Iterator[ConfigError]:
     """Every value that nothing in this version can make use of: a file with one of them is refused."""
     for uplink in config.uplinks:
         path = joined("uplinks", uplink.name)
-        if uplink.start != "link":
-            yield _error(joined(path, "start"), f'start = "{uplink.start}" is')
         if uplink.vrf:
             yield _error(joined(path, "vrf"), "an uplink in a VRF is")
 

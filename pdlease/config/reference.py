@@ -101,7 +101,6 @@ SPECIAL = {
 
 # Uplinks that are tried for the note on what is not supported yet.
 NOT_YET = {
-    "start": Uplink(name="wan", link="eth0", start="ra"),
     "vrf": Uplink(name="wan", link="eth0", vrf="blue"),
 }
 

@@ -526,7 +526,6 @@ class ErrorsTests(SynchronousTestCase):
         """
         self.assertProblems(
             uplink('start = "p-flag"\nvrf = "blue"') + '[control.remote]\nlisten = ""\n',
-            'uplinks.wan.start: start = "p-flag" is not yet supported in this version',
             "uplinks.wan.vrf: an uplink in a VRF is not yet supported in this version",
             "control.remote: remote control is not yet supported in this version",
         )
