@@ -13,6 +13,7 @@ remaining lifetime (L-15): two times less than L{SLACK} apart are the same.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
+from ipaddress import IPv4Interface, IPv6Interface
 from math import inf
 from typing import Protocol, cast
 
@@ -39,6 +40,7 @@ from pdlease.operations import (
     PutRoute,
     PutUnreachable,
     RemoveAddress,
+    RemoveIPv4,
     RemoveRoute,
     RemoveUnreachable,
 )
@@ -72,7 +74,7 @@ class Current(Protocol):
 
     @property
     def addresses(self) -> Mapping[AddressKey, KernelAddress | None]:
-        """Every IPv6 address; C{None} for one that is believed to be gone."""
+        """Every address; C{None} for one that is believed to be gone."""
 
     @property
     def routes(self) -> Mapping[RouteKey, KernelRoute | None]:
@@ -230,6 +232,13 @@ def seconds_left(until: float, now: float) -> int:
     return max(0, min(int(until - now), INFINITE - 1))
 
 
+def _removal(link: str, index: int, address: IPv6Interface | IPv4Interface) -> RemoveAddress | RemoveIPv4:
+    """What removes an address."""
+    if isinstance(address, IPv4Interface):
+        return RemoveIPv4(link=link, index=index, address=address)
+    return RemoveAddress(link=link, index=index, address=address)
+
+
 def _foreign_slots(current: Current, ours: Mapping[ObjectKey, Owned]) -> set[Slot]:
     """The slots that another instance's routes stand in: to put one there would replace theirs."""
     return {
@@ -305,7 +314,7 @@ def _put(
         return None
     if isinstance(item, WantedAddress):
         assert link is not None and (there is None or isinstance(there, KernelAddress))
-        remove = RemoveAddress(link=link.name, index=link.index, address=there.address if there else item.address)
+        remove = _removal(link.name, link.index, there.address if there else item.address)
         if valid == 0:
             return Act(key=key, operations=(remove,)) if there else None
         preferred = min(seconds_left(item.preferred_until, now), valid)
@@ -379,8 +388,8 @@ def _leftovers(
         elif isinstance(entry, OwnedAddress):
             address = current.addresses.get(entry.key)
             if link and address and marking.is_on(address):
-                remove = RemoveAddress(link=name, index=entry.index, address=address.address)
-                addresses.append(Act(key=key, operations=(remove,)))
+                removed = _removal(name, entry.index, address.address)
+                addresses.append(Act(key=key, operations=(removed,)))
             else:
                 gone.append(key)
         elif current.routes.get(entry.key) is None or (entry.index is not None and link is None):
@@ -403,7 +412,7 @@ def _inhabited(current: Current, ours: Mapping[ObjectKey, Owned], marking: Marki
     found = {
         index
         for (index, ip), address in current.addresses.items()
-        if address and not ip.is_link_local and not _is_ours((index, ip), address, ours, marking)
+        if address and ip.version == 6 and not ip.is_link_local and not _is_ours((index, ip), address, ours, marking)
     }
     found.update(route.index for key, route in current.routes.items() if route and route.index and key not in ours)
     return found

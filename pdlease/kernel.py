@@ -10,7 +10,7 @@ Times are seconds of the boot-time clock (L{pdlease.clock}), C{math.inf} for eve
 from __future__ import annotations
 
 from collections.abc import Mapping
-from ipaddress import IPv6Address, IPv6Interface, IPv6Network
+from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface, IPv6Network
 from math import inf
 from typing import Protocol
 
@@ -33,7 +33,7 @@ PREFIX_REDUCED = 0x03
 UNICAST = "unicast"
 UNREACHABLE = "unreachable"
 
-AddressKey = tuple[int, IPv6Address]
+AddressKey = tuple[int, IPv6Address | IPv4Address]
 """Index of the link and the address: what the kernel tells addresses apart by (not by prefix length)."""
 
 RouteKey = tuple[IPv6Network, int | None, int, int]
@@ -132,7 +132,7 @@ class AdvertisedPrefix:
 @frozen(kw_only=True)
 class KernelAddress:
     """
-    One IPv6 address of a link.
+    One address of a link.
 
     @ivar index: the link's.
     @ivar address: with its prefix length.
@@ -143,7 +143,7 @@ class KernelAddress:
     """
 
     index: int
-    address: IPv6Interface
+    address: IPv6Interface | IPv4Interface
     flags: int = 0
     preferred_until: float = inf
     valid_until: float = inf
@@ -213,7 +213,7 @@ class KernelTable(Protocol):
 
     @property
     def addresses(self) -> Mapping[AddressKey, KernelAddress]:
-        """Every IPv6 address, foreign ones as well."""
+        """Every address, foreign ones as well."""
 
     @property
     def routes(self) -> Mapping[RouteKey, KernelRoute]:

@@ -12,7 +12,7 @@ by name: the name must resolve to that index.  A removal goes by index; its name
 
 from __future__ import annotations
 
-from ipaddress import IPv6Interface, IPv6Network
+from ipaddress import IPv4Interface, IPv6Interface, IPv6Network
 from typing import Union
 
 from attrs import frozen
@@ -132,6 +132,128 @@ class DisableIPv6:
         return f"disable IPv6 on {self.link}"
 
 
+@frozen(kw_only=True)
+class PutIPv4:
+    """
+    Add an IPv4 address for ever, with its on-link route; one that is there and ours is success (P10, W19).
+    """
+
+    link: str
+    index: int
+    address: IPv4Interface
+
+    def __str__(self) -> str:
+        return f"add {self.address} to {self.link}"
+
+
+@frozen(kw_only=True)
+class RemoveIPv4:
+    """Remove an IPv4 address; one that is already gone is success."""
+
+    link: str
+    index: int
+    address: IPv4Interface
+
+    def __str__(self) -> str:
+        return f"remove {self.address} from {self.link}"
+
+
+@frozen(kw_only=True)
+class SetMaster:
+    """
+    Make a link a port of a bridge (P6), or put it into a VRF (P5).
+
+    C{master} and C{master_index} are the name and the index of the bridge or VRF, judged like C{link} and C{index}.  A
+    link that belongs to another one is refused, not stolen.
+    """
+
+    link: str
+    index: int
+    master: str
+    master_index: int
+
+    def __str__(self) -> str:
+        return f"put {self.link} into {self.master}"
+
+
+@frozen(kw_only=True)
+class ClearMaster:
+    """Take a link out of its bridge or VRF; one that belongs to none is success."""
+
+    link: str
+    index: int
+
+    def __str__(self) -> str:
+        return f"take {self.link} out of its bridge or VRF"
+
+
+@frozen(kw_only=True)
+class SetDescription:
+    """
+    Describe a link (P4, its ifalias): at most L{LONGEST_DESCRIPTION} octets of UTF-8 without control characters; empty
+    for no description.
+    """
+
+    link: str
+    index: int
+    text: str
+
+    def __str__(self) -> str:
+        return f"describe {self.link} as {self.text!r}" if self.text else f"take the description from {self.link}"
+
+
+@frozen(kw_only=True)
+class SetGroup:
+    """Put a link into a link group, by number; it leaves the one that it was in (P9)."""
+
+    link: str
+    index: int
+    group: int
+
+    def __str__(self) -> str:
+        return f"put {self.link} into group {self.group}"
+
+
+@frozen(kw_only=True)
+class SetUp:
+    """Set a link up (P8)."""
+
+    link: str
+    index: int
+
+    def __str__(self) -> str:
+        return f"set {self.link} up"
+
+
+@frozen(kw_only=True)
+class SetDown:
+    """Set a link down (P8)."""
+
+    link: str
+    index: int
+
+    def __str__(self) -> str:
+        return f"set {self.link} down"
+
+
+@frozen(kw_only=True)
+class SetLinkAddress:
+    """Give a link another link-layer address: six octets, not a group's (P12, P28)."""
+
+    link: str
+    index: int
+    address: bytes
+
+    def __str__(self) -> str:
+        return f"give {self.link} the link-layer address {self.address.hex(':')}"
+
+
+LONGEST_DESCRIPTION = 255
+"""How many octets a link's description may have (IFALIASZ less the zero at the end)."""
+
+LinkSetting = Union[SetMaster, ClearMaster, SetDescription, SetGroup, SetUp, SetDown, SetLinkAddress]
+"""What sets something about a link that cannot carry our mark."""
+
 Operation = Union[
     PutAddress,
     RemoveAddress,
@@ -141,6 +263,15 @@ Operation = Union[
     RemoveUnreachable,
     EnableIPv6,
     DisableIPv6,
+    PutIPv4,
+    RemoveIPv4,
+    SetMaster,
+    ClearMaster,
+    SetDescription,
+    SetGroup,
+    SetUp,
+    SetDown,
+    SetLinkAddress,
 ]
 
 

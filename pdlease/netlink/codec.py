@@ -59,8 +59,8 @@ from pdlease.netlink.requests import read_answer
 RTPROT_RA = 9
 """The protocol number of the routes that the kernel takes from Router Advertisements."""
 
-GROUPS = (1, 9, 11, 12, 18)
-"""The multicast groups of the route socket: LINK, IPV6_IFADDR, IPV6_ROUTE, IPV6_IFINFO, IPV6_PREFIX."""
+GROUPS = (1, 5, 9, 11, 12, 18)
+"""The multicast groups of the route socket: LINK, IPV4_IFADDR, IPV6_IFADDR, IPV6_ROUTE, IPV6_IFINFO, IPV6_PREFIX."""
 
 
 def _is_pyroute2(name: str) -> bool:
@@ -183,8 +183,8 @@ def request_inet6(sequence: int) -> bytes:
 
 
 def request_addresses(sequence: int) -> bytes:
-    """Pack the request for all IPv6 addresses."""
-    return _request(_AddressMessage(), _GETADDR, sequence, family=AF_INET6)
+    """Pack the request for all addresses."""
+    return _request(_AddressMessage(), _GETADDR, sequence)
 
 
 def request_routes(sequence: int, protocol: int) -> bytes:
@@ -294,8 +294,8 @@ _READERS: Mapping[int, Callable[[bytes, int, int, float, int, int], Notice | Non
 
 def decode(data: bytes, now: float, protocol: int) -> Iterator[Notice]:
     """
-    Tell what a received buffer says, message by message; never raises.  Routes without our protocol number, IPv4, and
-    message types of no concern are passed over.
+    Tell what a received buffer says, message by message; never raises.  Routes without our protocol number, those
+    of IPv4, and message types of no concern are passed over.
 
     @param data: one or more whole netlink messages.
     @param now: the boot-clock second at which it was received; lifetimes count from it.

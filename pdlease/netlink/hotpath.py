@@ -15,12 +15,12 @@ from __future__ import annotations
 
 import os
 import struct
-from ipaddress import IPv6Address, IPv6Interface, IPv6Network
+from ipaddress import IPv4Interface, IPv6Address, IPv6Interface, IPv6Network
 from math import inf
 
 from pdlease.kernel import UNICAST, UNREACHABLE, KernelAddress, KernelRoute, Link
 
-AF_INET6 = 10
+AF_INET, AF_INET6 = 2, 10
 
 _ATTRIBUTE = struct.Struct("=HH")
 _LINK = struct.Struct("=BxHiII")
@@ -141,11 +141,11 @@ def read_whole_link(data: bytes, start: int, end: int) -> Link:
 
 
 def read_address(data: bytes, start: int, end: int, now: float) -> KernelAddress | None:
-    """Read an address message; C{None} if it is not about IPv6."""
+    """Read an address message; C{None} if it is about neither IPv6 nor IPv4."""
     if start + _ADDRESS.size > end:
         raise ValueError("an address message is too short")
     family, length, flags, _, index = _ADDRESS.unpack_from(data, start)
-    if family != AF_INET6:
+    if family not in (AF_INET6, AF_INET):
         return None
     found = _attributes(data, start + _ADDRESS.size, end)
     # Where both are given IFA_LOCAL is ours, and IFA_ADDRESS that of the peer.
@@ -160,7 +160,7 @@ def read_address(data: bytes, start: int, end: int, now: float) -> KernelAddress
         protocol = data[mark[0]]
     return KernelAddress(
         index=index,
-        address=IPv6Interface((bytes(data[place[0] : place[1]]), length)),
+        address=(IPv6Interface if family == AF_INET6 else IPv4Interface)((bytes(data[place[0] : place[1]]), length)),
         flags=flags,
         preferred_until=_end(preferred, now),
         valid_until=_end(valid, now),

@@ -36,7 +36,7 @@ class LinkGone:
 
 @frozen
 class AddressNotice:
-    """An IPv6 address was added, has changed, or is gone."""
+    """An address was added, has changed, or is gone."""
 
     address: KernelAddress
     removed: bool = False

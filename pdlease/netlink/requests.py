@@ -32,13 +32,22 @@ from attrs import frozen
 
 from pdlease.operations import (
     INFINITE,
+    ClearMaster,
     Operation,
     PutAddress,
+    PutIPv4,
     PutRoute,
     PutUnreachable,
     RemoveAddress,
+    RemoveIPv4,
     RemoveRoute,
     RemoveUnreachable,
+    SetDescription,
+    SetDown,
+    SetGroup,
+    SetLinkAddress,
+    SetMaster,
+    SetUp,
 )
 
 RTM_NEWLINK = 16
@@ -54,14 +63,16 @@ _REQUEST_ACK = 0x0001 | 0x0004
 _CREATE_OR_REPLACE = _REQUEST_ACK | 0x0400 | 0x0100
 _REQUEST = 0x0001
 
-_AF_INET6 = 10
-_IFA_ADDRESS, _IFA_CACHEINFO, _IFA_FLAGS, _IFA_PROTO = 1, 6, 8, 11
+_AF_INET, _AF_INET6 = 2, 10
+_IFA_ADDRESS, _IFA_LOCAL, _IFA_CACHEINFO, _IFA_FLAGS, _IFA_PROTO = 1, 2, 6, 8, 11
 _IFA_F_NOPREFIXROUTE = 0x200
 _RTA_DST, _RTA_OIF, _RTA_PRIORITY, _RTA_TABLE, _RTA_EXPIRES = 1, 4, 6, 15, 23
 _RTN_UNICAST, _RTN_UNREACHABLE = 1, 7
 _RT_TABLE_COMPAT = 252
 _LOOPBACK_INDEX = 1
-_IFLA_IFNAME, _IFLA_LINKINFO, _IFLA_EXT_MASK = 3, 18, 29
+_IFF_UP = 1
+_IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MASTER, _IFLA_LINKINFO, _IFLA_IFALIAS = 1, 3, 10, 18, 20
+_IFLA_GROUP, _IFLA_EXT_MASK = 27, 29
 _IFLA_INFO_KIND = 1
 _RTEXT_FILTER_SKIP_STATS = 8
 _NLM_F_CAPPED, _NLM_F_ACK_TLVS = 0x100, 0x200
@@ -113,11 +124,13 @@ class LinkFacts:
     @ivar index: the kernel's number of it.
     @ivar name: what it is called now.
     @ivar kind: what made it (C{veth}, C{bridge}, C{tun} ...), or C{None} for hardware and loopback.
+    @ivar master: index of the bridge or VRF that it belongs to; 0 for none.
     """
 
     index: int
     name: str
     kind: str | None
+    master: int = 0
 
 
 def attribute(kind: int, value: bytes) -> bytes:
@@ -146,6 +159,59 @@ def _remove_address(operation: RemoveAddress, sequence: int, marks: Marks) -> by
         _IFA_ADDRESS, operation.address.packed
     )
     return message(RTM_DELADDR, _REQUEST_ACK, sequence, body)
+
+
+def _put_ipv4(operation: PutIPv4, sequence: int, marks: Marks) -> bytes:
+    body = (
+        _ADDRESS.pack(_AF_INET, operation.address.network.prefixlen, 0, 0, operation.index)
+        + attribute(_IFA_LOCAL, operation.address.packed)
+        + attribute(_IFA_ADDRESS, operation.address.packed)
+        + attribute(_IFA_PROTO, bytes((marks.address,)))
+    )
+    return message(RTM_NEWADDR, _CREATE_OR_REPLACE, sequence, body)
+
+
+def _remove_ipv4(operation: RemoveIPv4, sequence: int, marks: Marks) -> bytes:
+    body = (
+        _ADDRESS.pack(_AF_INET, operation.address.network.prefixlen, 0, 0, operation.index)
+        + attribute(_IFA_LOCAL, operation.address.packed)
+        + attribute(_IFA_ADDRESS, operation.address.packed)
+    )
+    return message(RTM_DELADDR, _REQUEST_ACK, sequence, body)
+
+
+def _change_link(index: int, sequence: int, attributes: bytes = b"", flags: int = 0, mask: int = 0) -> bytes:
+    body = _LINK.pack(0, 0, index, flags, mask) + attributes
+    return message(RTM_NEWLINK, _REQUEST_ACK, sequence, body)
+
+
+def _set_master(operation: SetMaster, sequence: int, marks: Marks) -> bytes:
+    return _change_link(operation.index, sequence, attribute(_IFLA_MASTER, _U32.pack(operation.master_index)))
+
+
+def _clear_master(operation: ClearMaster, sequence: int, marks: Marks) -> bytes:
+    return _change_link(operation.index, sequence, attribute(_IFLA_MASTER, _U32.pack(0)))
+
+
+def _set_description(operation: SetDescription, sequence: int, marks: Marks) -> bytes:
+    # Without a zero at its end, for which the kernel has no room behind 255 octets; of no octets for no description.
+    return _change_link(operation.index, sequence, attribute(_IFLA_IFALIAS, operation.text.encode()))
+
+
+def _set_group(operation: SetGroup, sequence: int, marks: Marks) -> bytes:
+    return _change_link(operation.index, sequence, attribute(_IFLA_GROUP, _U32.pack(operation.group)))
+
+
+def _set_up(operation: SetUp, sequence: int, marks: Marks) -> bytes:
+    return _change_link(operation.index, sequence, flags=_IFF_UP, mask=_IFF_UP)
+
+
+def _set_down(operation: SetDown, sequence: int, marks: Marks) -> bytes:
+    return _change_link(operation.index, sequence, mask=_IFF_UP)
+
+
+def _set_link_address(operation: SetLinkAddress, sequence: int, marks: Marks) -> bytes:
+    return _change_link(operation.index, sequence, attribute(_IFLA_ADDRESS, operation.address))
 
 
 def _route(
@@ -191,11 +257,22 @@ _ENCODERS: Mapping[type, Callable[..., bytes]] = {
     RemoveRoute: _remove_route,
     PutUnreachable: _put_unreachable,
     RemoveUnreachable: _remove_unreachable,
+    PutIPv4: _put_ipv4,
+    RemoveIPv4: _remove_ipv4,
+    SetMaster: _set_master,
+    ClearMaster: _clear_master,
+    SetDescription: _set_description,
+    SetGroup: _set_group,
+    SetUp: _set_up,
+    SetDown: _set_down,
+    SetLinkAddress: _set_link_address,
 }
 
 # What the kernel says to the removal of something that is not there: no such address, no such route, no such link.
 _GONE: Mapping[type, frozenset[int]] = {
     RemoveAddress: frozenset({_errno.EADDRNOTAVAIL, _errno.ENODEV}),
+    RemoveIPv4: frozenset({_errno.EADDRNOTAVAIL, _errno.ENODEV}),
+    ClearMaster: frozenset({_errno.ENODEV}),
     RemoveRoute: frozenset({_errno.ESRCH, _errno.ENODEV}),
     RemoveUnreachable: frozenset({_errno.ESRCH}),
 }
@@ -295,9 +372,11 @@ def read_link(data: bytes) -> LinkFacts | None:
             index = _LINK.unpack_from(body)[2]
             found = attributes(body, _LINK.size)
             made_by = attributes(found.get(_IFLA_LINKINFO, b"")).get(_IFLA_INFO_KIND)
+            master = found.get(_IFLA_MASTER, b"")
             return LinkFacts(
                 index=index,
                 name=os.fsdecode(found.get(_IFLA_IFNAME, b"").split(b"\0", 1)[0]),
                 kind=None if made_by is None else _text(made_by),
+                master=int(_U32.unpack(master)[0]) if len(master) == 4 else 0,
             )
     return None

@@ -16,8 +16,8 @@ from typing import Any
 from pdlease.config.model import Config
 from pdlease.operations import PrivilegeError
 from pdlease.privilege.box import Box, encode_box
-from pdlease.privilege.execute import Executor, Refused
-from pdlease.privilege.policy import Policy
+from pdlease.privilege.execute import Executor
+from pdlease.privilege.policy import Policy, Refused
 from pdlease.privilege.refusals import RefusalLog
 from pdlease.privilege.vocabulary import PAGE, VOCABULARY, VocabularyError, read_fields
 

@@ -21,9 +21,8 @@ from pdlease.interfaces import IPrivilege, IPrivilegeFactory, PrivilegeContext
 from pdlease.logs import Logger
 from pdlease.operations import Operation, PrivilegeError
 from pdlease.privilege.configuration import read_configuration
-from pdlease.privilege.execute import Refused
 from pdlease.privilege.opening import open_client_socket, open_route_socket, words_of
-from pdlease.privilege.policy import Policy, Refusal
+from pdlease.privilege.policy import Policy, Refusal, Refused
 
 # How many of the latest operations are kept.
 KEPT = 1000

@@ -23,19 +23,31 @@ from math import inf
 
 from pdlease.netlink.requests import LinkFacts, Marks, encode, is_done
 from pdlease.operations import (
+    ClearMaster,
     DisableIPv6,
     EnableIPv6,
+    LinkSetting,
     Operation,
     PrivilegeError,
     PutAddress,
+    PutIPv4,
     PutRoute,
     PutUnreachable,
     RemoveAddress,
+    RemoveIPv4,
     RemoveRoute,
     RemoveUnreachable,
+    SetDescription,
+    SetDown,
+    SetGroup,
+    SetLinkAddress,
+    SetMaster,
+    SetUp,
 )
+from pdlease.privilege.linkexecute import LinkSetter
+from pdlease.privilege.linkpolicy import wrong_kind
 from pdlease.privilege.opening import open_client_socket, open_route_socket, words_of
-from pdlease.privilege.policy import MOST_OBJECTS, Policy, Refusal, judge_link
+from pdlease.privilege.policy import MOST_OBJECTS, Policy, Refusal, Refused, judge_link
 from pdlease.privilege.requestsocket import RTN_UNREACHABLE, AddressFacts, RequestSocket, RouteKey
 
 IPV6_SETTINGS = "/proc/sys/net/ipv6/conf"
@@ -48,18 +60,6 @@ _NLM_F_EXCL = 0x200
 _NLM_F_REPLACE = 0x100
 _RTN_UNICAST = 1
 _FLAGS = struct.Struct("=H")
-
-
-class Refused(PrivilegeError):
-    """
-    Policy refuses an operation.
-
-    @ivar field: the field that is out of bounds.
-    """
-
-    def __init__(self, operation: str, refusal: Refusal) -> None:
-        super().__init__(operation, 0, str(refusal))
-        self.field = refusal.field
 
 
 def kernel_marks_addresses(release: str) -> bool:
@@ -101,6 +101,7 @@ class Executor:
         self._seconds = seconds
         self._routes: set[RouteKey] = set()
         self._routes_at = -inf
+        self._links = LinkSetter(requests, self._request)
 
     @classmethod
     def open(cls, policy: Policy, seconds: Callable[[], float]) -> Executor:
@@ -124,7 +125,7 @@ class Executor:
         @raise PrivilegeError: with errno and the kernel's words, or with errno 0 and the policy's.
         """
         refusal = self.policy.judge(operation)
-        if refusal is not None:
+        if refusal is not None and not self._links.has_touched(operation):
             raise Refused(str(operation), refusal)
         try:
             _WAYS[type(operation)](self, operation)
@@ -169,6 +170,9 @@ class Executor:
         refusal = judge_link(link, facts)
         if refusal is not None:
             raise Refused(str(operation), refusal)
+        wrong = wrong_kind(self.policy.links, facts)
+        if wrong is not None:
+            raise Refused(str(operation), Refusal(field=wrong[0], problem=wrong[1]))
         return facts
 
     def _request(self, operation: Operation, *, must_be_new: bool = False) -> int:
@@ -219,6 +223,31 @@ class Executor:
         if not self._request(operation):
             self._objects["address"] -= 1
         self._addresses_made.discard((operation.index, operation.address.ip))
+
+    def _put_ipv4(self, operation: PutIPv4) -> None:
+        self._check_link(operation, operation.link, operation.index)
+        if self._request(operation, must_be_new=True):
+            found = self._requests.ipv4(operation.index, operation.address)
+            if found is not None and not self._is_our_ipv4(found):
+                raise Refused(str(operation), Refusal(field="address", problem="it is there and is not ours"))
+
+    def _remove_ipv4(self, operation: RemoveIPv4) -> None:
+        found = self._requests.ipv4(operation.index, operation.address)
+        if found is None:
+            return
+        if not self._is_our_ipv4(found):
+            raise Refused(str(operation), Refusal(field="address", problem="it is not ours"))
+        self._request(operation)
+
+    def _is_our_ipv4(self, found: AddressFacts) -> bool:
+        """Whether an IPv4 address is ours; on a kernel without marks, any that a link was configured to have."""
+        if found.protocol is not None:
+            self._marks_addresses = True
+        if self._marks_addresses:
+            return found.protocol == self.policy.route_protocol
+        facts = self._requests.link(index=found.index)
+        bounds = self.policy.known_links.get(facts.name) if isinstance(facts, LinkFacts) else None
+        return bounds is not None and any(address.ip == found.address for address in bounds.ipv4)
 
     def _is_ours(self, found: AddressFacts) -> bool:
         if found.protocol is not None:
@@ -326,7 +355,10 @@ class Executor:
 
     @property
     def _known_downstreams(self) -> frozenset[str]:
-        return self.policy.former | self.policy.downstreams.keys()
+        return self.policy.former | self.policy.downstreams.keys() | self.policy.known_links.keys()
+
+    def _set_link(self, operation: LinkSetting) -> None:
+        self._links.perform(operation, self.policy.known_links)
 
 
 def _route_key(operation: PutRoute | PutUnreachable | RemoveRoute | RemoveUnreachable, kind: int) -> RouteKey:
@@ -343,4 +375,13 @@ _WAYS: Mapping[type, Callable[..., None]] = {
     RemoveUnreachable: Executor._remove_unreachable,
     EnableIPv6: Executor._enable_ipv6,
     DisableIPv6: Executor._disable_ipv6,
+    PutIPv4: Executor._put_ipv4,
+    RemoveIPv4: Executor._remove_ipv4,
+    SetMaster: Executor._set_link,
+    ClearMaster: Executor._set_link,
+    SetDescription: Executor._set_link,
+    SetGroup: Executor._set_link,
+    SetUp: Executor._set_link,
+    SetDown: Executor._set_link,
+    SetLinkAddress: Executor._set_link,
 }

@@ -15,8 +15,8 @@ import socket
 from pdlease.privilege.requestsocket import NETLINK_CAP_ACK, NETLINK_EXT_ACK, NETLINK_GET_STRICT_CHK, SOL_NETLINK
 from pdlease.wire.codes import CLIENT_PORT
 
-# LINK, IPV6_IFADDR, IPV6_ROUTE, IPV6_IFINFO, IPV6_PREFIX.
-GROUPS = (1, 9, 11, 12, 18)
+# LINK, IPV4_IFADDR, IPV6_IFADDR, IPV6_ROUTE, IPV6_IFINFO, IPV6_PREFIX.
+GROUPS = (1, 5, 9, 11, 12, 18)
 
 # The default of some 200 KiB holds 206 notices; after this many octets the daemon asks for everything anew.
 ROUTE_BUFFER = 4 << 20
@@ -56,7 +56,7 @@ def open_client_socket(index: int) -> socket.socket:
 
 def open_route_socket() -> socket.socket:
     """
-    Make a non-blocking rtnetlink socket that hears of links, IPv6 addresses, routes, settings and prefixes.
+    Make a non-blocking rtnetlink socket that hears of links, addresses, IPv6 routes, settings and prefixes.
 
     @raise OSError: when the kernel refuses.
     """

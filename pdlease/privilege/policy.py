@@ -5,7 +5,8 @@ Pure: the facts of links come in as values, and whether an object is ours is ask
 L{pdlease.privilege.execute}, which calls this first.  What can be asked at all is L{pdlease.privilege.vocabulary}.
 
 Additions are allowed on configured downstream links (addresses, on-link routes, IPv6 switched on) and for configured
-uplinks (unreachable routes, client sockets).  Removals are not judged by links at all, since their link may have left
+uplinks (unreachable routes, client sockets); what may be done to the links of switches and guests is
+L{pdlease.privilege.linkpolicy}.  Removals are not judged by links at all, since their link may have left
 the configuration: there it counts that the object is ours.  A daemon that was taken over can still claim any prefix
 inside these bounds.
 """
@@ -15,11 +16,27 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from ipaddress import IPv6Network
 
-from attrs import frozen
+from attrs import field, frozen
 
 from pdlease.config.model import ON_LINK_METRIC, Config
 from pdlease.netlink.requests import LinkFacts
-from pdlease.operations import EnableIPv6, Operation, PutAddress, PutRoute, PutUnreachable
+from pdlease.operations import (
+    ClearMaster,
+    EnableIPv6,
+    Operation,
+    PrivilegeError,
+    PutAddress,
+    PutIPv4,
+    PutRoute,
+    PutUnreachable,
+    SetDescription,
+    SetDown,
+    SetGroup,
+    SetLinkAddress,
+    SetMaster,
+    SetUp,
+)
+from pdlease.privilege.linkpolicy import Links, is_local, links_of, with_earlier, wrong_ipv4, wrong_master
 
 # The shortest prefix that an unreachable route may have, unless an uplink's configured length is shorter: one /28 is
 # more than registries give to most providers.
@@ -47,6 +64,18 @@ class Refusal:
         return f"{self.field}: {self.problem}"
 
 
+class Refused(PrivilegeError):
+    """
+    Policy refuses an operation.
+
+    @ivar field: the field that is out of bounds.
+    """
+
+    def __init__(self, operation: str, refusal: Refusal) -> None:
+        super().__init__(operation, 0, str(refusal))
+        self.field = refusal.field
+
+
 @frozen(kw_only=True)
 class UplinkBounds:
     """What an uplink's configuration allows: the routing table and metric of its routes, the shortest prefix of one."""
@@ -66,6 +95,8 @@ class Policy:
     @ivar prefixes: addresses and routes must be inside one of these.
     @ivar route_protocol: the mark, see L{pdlease.netlink.requests.Marks}.
     @ivar former: names of downstream links of earlier configurations of this process.
+    @ivar links: bounds of the links of switches and guests.
+    @ivar known_links: the same, with those of earlier configurations of this process.
     """
 
     downstreams: Mapping[str, tuple[int, frozenset[int]]]
@@ -73,6 +104,8 @@ class Policy:
     prefixes: tuple[IPv6Network, ...]
     route_protocol: int
     former: frozenset[str] = frozenset()
+    links: Links = field(factory=dict)
+    known_links: Links = field(factory=dict)
 
     @classmethod
     def of(cls, config: Config, earlier: Policy | None = None) -> Policy:
@@ -90,6 +123,7 @@ class Policy:
             for link, length in _subnets(config, uplink.name):
                 shortest, tables = downstreams.get(link, (128, frozenset()))
                 downstreams[link] = (min(shortest, length), tables | {uplink.route_table})
+        links = links_of(config)
         return cls(
             downstreams=downstreams,
             uplinks=uplinks,
@@ -97,6 +131,8 @@ class Policy:
             # The mark stays for the life of the process: what was made with it must stay ours.
             route_protocol=config.daemon.route_protocol if earlier is None else earlier.route_protocol,
             former=frozenset() if earlier is None else earlier.former | frozenset(earlier.downstreams),
+            links=links,
+            known_links=links if earlier is None else with_earlier(links, earlier.known_links),
         )
 
     def judge(self, operation: Operation) -> Refusal | None:
@@ -151,6 +187,8 @@ def _judge_downstream(policy: Policy, link: str) -> Refusal | None:
 
 
 def _judge_address(policy: Policy, operation: PutAddress) -> Refusal | None:
+    if is_local(policy.links, operation):
+        return None
     refusal = _judge_downstream(policy, operation.link)
     if refusal is not None:
         return refusal
@@ -168,6 +206,8 @@ def _judge_address(policy: Policy, operation: PutAddress) -> Refusal | None:
 
 
 def _judge_route(policy: Policy, operation: PutRoute) -> Refusal | None:
+    if is_local(policy.links, operation):
+        return None
     refusal = _judge_downstream(policy, operation.link)
     if refusal is not None:
         return refusal
@@ -205,7 +245,26 @@ def _judge_unreachable(policy: Policy, operation: PutUnreachable) -> Refusal | N
 
 
 def _judge_enable(policy: Policy, operation: EnableIPv6) -> Refusal | None:
-    return _judge_downstream(policy, operation.link)
+    bounds = policy.links.get(operation.link)
+    return None if bounds is not None and bounds.ipv6 else _judge_downstream(policy, operation.link)
+
+
+def _judge_ipv4(policy: Policy, operation: PutIPv4) -> Refusal | None:
+    return _refusal(wrong_ipv4(policy.links, operation))
+
+
+def _judge_master(policy: Policy, operation: SetMaster) -> Refusal | None:
+    return _refusal(wrong_master(policy.links, operation))
+
+
+def _judge_setting(policy: Policy, operation: SetDescription | SetGroup | SetUp | SetDown) -> Refusal | None:
+    if operation.link not in policy.known_links:
+        return Refusal(field="link", problem=f"{operation.link} is no configured link of a switch or guest")
+    return None
+
+
+def _refusal(wrong: tuple[str, str] | None) -> Refusal | None:
+    return None if wrong is None else Refusal(field=wrong[0], problem=wrong[1])
 
 
 _RULES: Mapping[type, Callable[..., Refusal | None]] = {
@@ -213,4 +272,12 @@ _RULES: Mapping[type, Callable[..., Refusal | None]] = {
     PutRoute: _judge_route,
     PutUnreachable: _judge_unreachable,
     EnableIPv6: _judge_enable,
+    PutIPv4: _judge_ipv4,
+    SetMaster: _judge_master,
+    ClearMaster: _judge_setting,
+    SetDescription: _judge_setting,
+    SetGroup: _judge_setting,
+    SetUp: _judge_setting,
+    SetDown: _judge_setting,
+    SetLinkAddress: _judge_setting,
 }

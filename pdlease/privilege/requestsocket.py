@@ -13,7 +13,7 @@ import os
 import socket
 import struct
 from collections.abc import Iterator
-from ipaddress import IPv6Address
+from ipaddress import IPv4Address, IPv4Interface, IPv6Address
 
 from attrs import frozen
 
@@ -67,7 +67,7 @@ class AddressFacts:
     """
 
     index: int
-    address: IPv6Address
+    address: IPv6Address | IPv4Address
     length: int
     flags: int
     protocol: int | None
@@ -134,6 +134,14 @@ class RequestSocket:
         found = tuple(_read_addresses(self._dump(_RTM_GETADDR, body)))
         return tuple(facts for facts in found if index in {0, facts.index})
 
+    def ipv4(self, index: int, address: IPv4Interface) -> AddressFacts | None:
+        """One IPv4 address of a link, with its length, or C{None} when it is not there."""
+        body = _ADDRESS.pack(socket.AF_INET, 0, 0, 0, index)
+        for facts in _read_addresses(self._dump(_RTM_GETADDR, body), socket.AF_INET):
+            if (facts.index, facts.address, facts.length) == (index, address.ip, address.network.prefixlen):
+                return facts
+        return None
+
     def routes(self, protocol: int) -> frozenset[RouteKey]:
         """Every IPv6 route with a mark."""
         body = _ROUTE.pack(socket.AF_INET6, 0, 0, 0, 0, protocol, 0, 0, 0)
@@ -191,7 +199,7 @@ class RequestSocket:
                 return data
 
 
-def _read_addresses(data: bytes) -> Iterator[AddressFacts]:
+def _read_addresses(data: bytes, wanted: int = socket.AF_INET6) -> Iterator[AddressFacts]:
     for kind, _, _, body in messages(data):
         if kind != _RTM_NEWADDR or len(body) < _ADDRESS.size:
             continue
@@ -199,14 +207,14 @@ def _read_addresses(data: bytes) -> Iterator[AddressFacts]:
         found = attributes(body, _ADDRESS.size)
         # On a point-to-point address IFA_LOCAL is ours and IFA_ADDRESS the peer's.
         address = found.get(_IFA_LOCAL, found.get(_IFA_ADDRESS, b""))
-        if family != socket.AF_INET6 or len(address) != 16:
+        if family != wanted or len(address) != (16 if wanted == socket.AF_INET6 else 4):
             continue
         if len(found.get(_IFA_FLAGS, b"")) == 4:
             (flags,) = _U32.unpack(found[_IFA_FLAGS])
         mark = found.get(_IFA_PROTO)
         yield AddressFacts(
             index=index,
-            address=IPv6Address(address),
+            address=IPv6Address(address) if wanted == socket.AF_INET6 else IPv4Address(address),
             length=length,
             flags=flags,
             protocol=mark[0] if mark else None,

@@ -13,21 +13,31 @@ it knows nothing of Twisted.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from ipaddress import IPv6Interface, IPv6Network
+from ipaddress import IPv4Interface, IPv6Interface, IPv6Network
 from typing import Any
 
 from attrs import fields, frozen
 
 from pdlease.operations import (
+    LONGEST_DESCRIPTION,
+    ClearMaster,
     DisableIPv6,
     EnableIPv6,
     Operation,
     PutAddress,
+    PutIPv4,
     PutRoute,
     PutUnreachable,
     RemoveAddress,
+    RemoveIPv4,
     RemoveRoute,
     RemoveUnreachable,
+    SetDescription,
+    SetDown,
+    SetGroup,
+    SetLinkAddress,
+    SetMaster,
+    SetUp,
 )
 
 # How many octets of the configuration travel in one answer (an AMP value holds 65,535).
@@ -115,6 +125,27 @@ def _split_address(data: bytes) -> tuple[bytes, int]:
     return data[:16], data[16]
 
 
+def _decode_ipv4(data: bytes) -> IPv4Interface:
+    if len(data) != 5 or data[4] > 32:
+        raise ValueError(f"{_excerpt(data)} is not 4 octets and a length from 0 to 32")
+    return IPv4Interface((data[:4], data[4]))
+
+
+def _decode_description(data: bytes) -> str:
+    text = _decode_text(data)
+    if len(data) > LONGEST_DESCRIPTION:
+        raise ValueError(f"{_excerpt(data)} is longer than {LONGEST_DESCRIPTION} octets")
+    if not all(character.isprintable() for character in text):
+        raise ValueError(f"{_excerpt(data)} has characters that cannot be shown")
+    return text
+
+
+def _decode_link_address(data: bytes) -> bytes:
+    if len(data) != 6 or data[0] & 1 or not any(data):
+        raise ValueError(f"{_excerpt(data)} is no link-layer address of one station: 6 octets")
+    return bytes(data)
+
+
 LINK = Kind(encode=lambda value: value.encode("utf-8"), decode=_decode_link)
 TEXT = Kind(encode=lambda value: value.encode("utf-8"), decode=_decode_text)
 OCTETS = Kind(encode=bytes, decode=bytes)
@@ -131,6 +162,10 @@ PREFIX = Kind(
     encode=lambda value: value.network_address.packed + bytes((value.prefixlen,)),
     decode=lambda data: IPv6Network(_split_address(data)),
 )
+IPV4 = Kind(encode=lambda value: value.packed + bytes((value.network.prefixlen,)), decode=_decode_ipv4)
+GROUP = _number(0, 0x7FFFFFFF)
+DESCRIPTION = Kind(encode=lambda value: value.encode("utf-8"), decode=_decode_description)
+LINK_ADDRESS = Kind(encode=bytes, decode=_decode_link_address)
 # Sent beside the box as an SCM_RIGHTS message; in the box stands its ordinal.
 DESCRIPTOR = SIZE
 
@@ -173,6 +208,15 @@ WORDS: tuple[Word, ...] = (
     _operation(RemoveUnreachable, link=LINK, prefix=PREFIX, **_ROUTE),
     _operation(EnableIPv6, link=LINK, index=INDEX),
     _operation(DisableIPv6, link=LINK, index=INDEX),
+    _operation(PutIPv4, link=LINK, index=INDEX, address=IPV4),
+    _operation(RemoveIPv4, link=LINK, index=INDEX, address=IPV4),
+    _operation(SetMaster, link=LINK, index=INDEX, master=LINK, master_index=INDEX),
+    _operation(ClearMaster, link=LINK, index=INDEX),
+    _operation(SetDescription, link=LINK, index=INDEX, text=DESCRIPTION),
+    _operation(SetGroup, link=LINK, index=INDEX, group=GROUP),
+    _operation(SetUp, link=LINK, index=INDEX),
+    _operation(SetDown, link=LINK, index=INDEX),
+    _operation(SetLinkAddress, link=LINK, index=INDEX, address=LINK_ADDRESS),
     Word(name="hello", fields=(("version", TEXT),), answer=(("version", TEXT), ("report", TEXT), *_CONFIGURATION)),
     Word(name="configuration", fields=(("offset", SIZE),), answer=(("page", OCTETS),)),
     Word(name="reload", answer=_CONFIGURATION),

@@ -8,7 +8,7 @@ import errno
 import struct
 import subprocess
 import sys
-from ipaddress import IPv6Address, IPv6Interface, IPv6Network
+from ipaddress import IPv4Interface, IPv6Address, IPv6Interface, IPv6Network
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -305,11 +305,18 @@ class AddressTests(SynchronousTestCase):
         self.assertEqual(self.read(("IFA_ADDRESS", "2001:db8::1"), flags=0x80).flags, 0x80)
 
     def test_ipv4(self) -> None:
-        """IPv4 addresses are none of our business."""
-        data = packed(
-            AddressMessage, NEWADDR, {"family": 2, "prefixlen": 24, "index": 3}, [("IFA_ADDRESS", "192.0.2.1")]
-        )
-        self.assertEqual(heard(data), [])
+        """An IPv4 address is read as well: local addresses of guests are such (P10)."""
+        attrs = [("IFA_ADDRESS", "192.0.2.2"), ("IFA_LOCAL", "192.0.2.1"), ("IFA_PROTO", 155)]
+        data = packed(AddressMessage, NEWADDR, {"family": 2, "prefixlen": 31, "index": 3}, attrs)
+        (notice,) = heard(data)
+        assert isinstance(notice, AddressNotice)
+        expected = KernelAddress(index=3, address=IPv4Interface("192.0.2.1/31"), protocol=155)
+        self.assertEqual(notice.address, expected)
+
+    def test_other_families(self) -> None:
+        """Addresses of families other than IPv6 and IPv4 are none of our business."""
+        data = packed(AddressMessage, NEWADDR, {"family": 2, "prefixlen": 8, "index": 3}, [])
+        self.assertEqual(heard(data[:16] + b"\x0d" + data[17:]), [])
 
 
 class RouteTests(SynchronousTestCase):
@@ -423,7 +430,7 @@ class BufferTests(SynchronousTestCase):
 
 class DumpRequestTests(SynchronousTestCase):
     def test_packed(self) -> None:
-        """Dumps are asked for of links without statistics, of IPv6 addresses, and of our own routes."""
+        """Dumps are asked for of links without statistics, of all addresses, and of our own routes."""
         links, addresses, routes = (
             ifinfmsg(codec.request_links(4)),
             AddressMessage(codec.request_addresses(5)),
@@ -435,7 +442,7 @@ class DumpRequestTests(SynchronousTestCase):
             (m["header"]["type"], m["header"]["flags"], m["header"]["sequence_number"], m["family"])
             for m in (links, addresses, routes)
         ]
-        self.assertEqual(told, [(18, 0x301, 4, 0), (22, 0x301, 5, 10), (26, 0x301, 6, 10)])
+        self.assertEqual(told, [(18, 0x301, 4, 0), (22, 0x301, 5, 0), (26, 0x301, 6, 10)])
         self.assertEqual(links.get_attr("IFLA_EXT_MASK"), 8)
         self.assertEqual((routes["proto"], routes["table"]), (OURS, 0))
 

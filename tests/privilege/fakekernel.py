@@ -7,12 +7,12 @@ from __future__ import annotations
 import errno
 import os
 import struct
-from ipaddress import IPv6Address
+from ipaddress import IPv4Interface, IPv6Address
 
 from pdlease.netlink.requests import Answer, LinkFacts, attributes, messages
 from pdlease.privilege.requestsocket import AddressFacts, RequestSocket, RouteKey
 
-NEWADDR, DELADDR, NEWROUTE, DELROUTE = 20, 21, 24, 25
+NEWLINK, NEWADDR, DELADDR, NEWROUTE, DELROUTE = 16, 20, 21, 24, 25
 EXCLUSIVE, REPLACE = 0x200, 0x100
 
 
@@ -21,7 +21,10 @@ class FakeKernel(RequestSocket):
     Answers requests like a route socket.
 
     @ivar links: names by index.
+    @ivar kinds: kinds of links by name; others are of kind veth.
+    @ivar masters: the bridge or VRF that a link belongs to, by index.
     @ivar held: addresses by (index, address).
+    @ivar held4: IPv4 addresses by (index, address with length).
     @ivar marks: protocol of each route.
     @ivar asked: what was done, in order.
     @ivar keeps_marks: whether addresses keep their mark (5.18 and later).
@@ -30,6 +33,10 @@ class FakeKernel(RequestSocket):
 
     def __init__(self, keeps_marks: bool = True) -> None:
         self.links = {1: "lo", 2: "wan0", 3: "lan0", 4: "lan1", 5: "other0"}
+        self.links.update({6: "tap0", 7: "tap1", 8: "br0", 9: "virbr0", 10: "blue"})
+        self.kinds: dict[str, str | None] = {"tap0": "tun", "br0": "bridge", "virbr0": "bridge", "blue": "vrf"}
+        self.masters: dict[int, int] = {}
+        self.held4: dict[tuple[int, IPv4Interface], AddressFacts] = {}
         self.held: dict[tuple[int, IPv6Address], AddressFacts] = {}
         self.marks: dict[RouteKey, int] = {}
         self.asked: list[str] = []
@@ -44,7 +51,9 @@ class FakeKernel(RequestSocket):
     def link(self, *, index: int = 0, name: str = "") -> LinkFacts | Answer:
         if index not in self.links:
             return Answer(sequence=1, errno=errno.ENODEV, reason="No such device")
-        return LinkFacts(index=index, name=self.links[index], kind="veth")
+        name = self.links[index]
+        kind = self.kinds.get(name, "veth")
+        return LinkFacts(index=index, name=name, kind=kind, master=self.masters.get(index, 0))
 
     def address(self, index: int, address: IPv6Address) -> AddressFacts | None:
         return self.held.get((index, address))
@@ -70,13 +79,49 @@ class FakeKernel(RequestSocket):
         if self.words is not None:
             (number, reason), self.words = self.words, None
         else:
-            number = (self._address if kind in (NEWADDR, DELADDR) else self._route)(kind, flags, body)
+            way = {NEWLINK: self._link, NEWADDR: self._address, DELADDR: self._address}.get(kind, self._route)
+            number = way(kind, flags, body)
             reason = os.strerror(number) if number else ""
         return Answer(sequence=sequence, errno=number, reason=reason)
 
+    def ipv4(self, index: int, address: IPv4Interface) -> AddressFacts | None:
+        return self.held4.get((index, address))
+
+    def hold_ipv4(self, index: int, text: str, mark: int | None = None) -> None:
+        """Have somebody put an IPv4 address."""
+        address = IPv4Interface(text)
+        self.held4[index, address] = AddressFacts(
+            index=index, address=address.ip, length=address.network.prefixlen, flags=0x80, protocol=mark
+        )
+
+    def _link(self, kind: int, flags: int, body: bytes) -> int:
+        _, _, index, state, mask = struct.unpack_from("=BxHiII", body)
+        found = attributes(body, 16)
+        if 10 in found:
+            (self.masters[index],) = struct.unpack("=I", found[10])
+        told = [f"{number}={value.hex()}" for number, value in found.items()]
+        if mask:
+            told.append("up" if state & mask else "down")
+        self.asked.append(f"set {self.links[index]} {' '.join(told)}")
+        return 0
+
+    def _ipv4(self, kind: int, length: int, index: int, found: dict[int, bytes]) -> int:
+        address = IPv4Interface((found[2], length))
+        is_there = (index, address) in self.held4
+        if kind == DELADDR:
+            self.asked.append(f"remove {address}")
+            return 0 if self.held4.pop((index, address), None) else errno.EADDRNOTAVAIL
+        if is_there:
+            return errno.EEXIST
+        self.asked.append(f"add {address}")
+        self.hold_ipv4(index, str(address), found[11][0] if self.keeps_marks else None)
+        return 0
+
     def _address(self, kind: int, flags: int, body: bytes) -> int:
-        _, length, _, _, index = struct.unpack_from("=BBBBI", body)
+        family, length, _, _, index = struct.unpack_from("=BBBBI", body)
         found = attributes(body, 8)
+        if family == 2:
+            return self._ipv4(kind, length, index, found)
         address = IPv6Address(found[1])
         before = self.held.get((index, address))
         if kind == DELADDR:

@@ -13,8 +13,8 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from pdlease.operations import PrivilegeError
-from pdlease.privilege.execute import MOMENT, Executor, Refused, kernel_marks_addresses
-from pdlease.privilege.policy import MOST_OBJECTS, Policy
+from pdlease.privilege.execute import MOMENT, Executor, kernel_marks_addresses
+from pdlease.privilege.policy import MOST_OBJECTS, Policy, Refused
 from tests.privilege.fakekernel import FakeKernel
 from tests.privilege.values import (
     ADDRESS,

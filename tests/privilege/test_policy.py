@@ -59,7 +59,7 @@ class PolicyTests(SynchronousTestCase):
         for text in ("ff02::1/64", "fe80::1/64", "::1/128", "::/64", "::ffff:1.2.3.4/128", "fec0::1/64", "4000::1/64"):
             self.assertIn("is not inside 2000::/3, fc00::/7", self.refused(self.address(text)))
         self.assertIsNone(self.policy.judge(self.address("fd12:3456::1/64")))
-        narrow = Policy.of(config(TOML + b'[policy]\nprefixes = ["2001:db8::/48"]\n'))
+        narrow = Policy.of(config(TOML + b'[policy]\nprefixes = ["2001:db8::/48", "fd12::/16"]\n'))
         self.assertIsNone(narrow.judge(self.address("2001:db8:0:1::1/64")))
         self.assertIsNotNone(narrow.judge(self.address("2001:db8:1::1/64")))
 
@@ -169,7 +169,7 @@ class ReloadTests(SynchronousTestCase):
         """
         The link of a guest that is given a /64 is a downstream link.
         """
-        text = TOML + b'[guests.web]\nid = 1\n[[guests.web.nics]]\nlink = "tap0"\ndelegate = "wan"\n'
+        text = TOML.replace(b'switch = "lab"', b'delegate = "wan"')
         self.assertIsNone(Policy.of(config(text)).judge(evolve(PUT_ADDRESS, link="tap0")))
 
 

@@ -1,0 +1,122 @@
+"""
+Carries out what is done to the links of switches and guests: master, description, group, state, link-layer address.
+
+None of it can carry our mark, so that a port of somebody else's bridge is refused, not stolen, and what is undone is
+undone on links of the configuration only, or on those that this process set something on, whatever they are called now
+(design 5, 7).  What is allowed is L{pdlease.privilege.linkpolicy}; addresses and routes are
+L{pdlease.privilege.execute}'s.  Twisted-free.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from pdlease.netlink.requests import LinkFacts
+from pdlease.operations import (
+    ClearMaster,
+    LinkSetting,
+    Operation,
+    PrivilegeError,
+    SetDescription,
+    SetDown,
+    SetGroup,
+    SetLinkAddress,
+    SetMaster,
+    SetUp,
+)
+from pdlease.privilege.linkpolicy import Links, wrong_kind
+from pdlease.privilege.policy import Refusal, Refused, judge_link
+from pdlease.privilege.requestsocket import RequestSocket
+
+MOST_LINKS = 65536
+"""So many links that something was set on are remembered; of more, the first are forgotten."""
+
+
+class LinkSetter:
+    """
+    Sets what can be set about a link.
+    """
+
+    def __init__(self, requests: RequestSocket, request: Callable[[Operation], object]) -> None:
+        """
+        @param requests: a socket for questions.
+        @param request: sends the request of an operation; raises L{PrivilegeError}.
+        """
+        self._requests = requests
+        self._request = request
+        self._touched: dict[int, int] = {}
+
+    def has_touched(self, operation: Operation) -> bool:
+        """Whether this process set something on the link of an operation that sets, other than its master."""
+        return (
+            isinstance(operation, (ClearMaster, SetDescription, SetGroup, SetUp, SetDown, SetLinkAddress))
+            and operation.index in self._touched
+        )
+
+    def perform(self, operation: LinkSetting, links: Links) -> None:
+        """
+        Do one operation, that policy allows.
+
+        @param links: the bounds of links, of this configuration and earlier ones.
+        @raise PrivilegeError: with errno and the kernel's words, or with errno 0 and the reason for refusing.
+        """
+        if isinstance(operation, ClearMaster):
+            self._clear_master(operation, links)
+            return
+        facts = self._check(operation, operation.link, operation.index, links)
+        if isinstance(operation, SetMaster) and not self._may_move(operation, facts, links):
+            return
+        self._request(operation)
+        self._remember(operation.index, operation.master_index if isinstance(operation, SetMaster) else None)
+
+    def _may_move(self, operation: SetMaster, facts: LinkFacts, links: Links) -> bool:
+        """Whether a link is yet to be put into a bridge or VRF; refused where that is not what it should be."""
+        master = self._check(operation, operation.master, operation.master_index, links)
+        kind = links[operation.link].masters[operation.master]
+        if master.kind != kind:
+            problem = f"{master.name} is of kind {master.kind or 'none'}; it must be {kind}"
+            raise Refused(str(operation), Refusal(field="master", problem=problem))
+        if facts.master == operation.master_index:
+            return False
+        self._check_owner(operation, facts, links)
+        return True
+
+    def _clear_master(self, operation: ClearMaster, links: Links) -> None:
+        facts = self._requests.link(index=operation.index)
+        if not isinstance(facts, LinkFacts) or not facts.master:
+            return
+        if facts.name not in links and operation.index not in self._touched:
+            problem = f"{operation.index} is {facts.name}, no link of a switch or guest"
+            raise Refused(str(operation), Refusal(field="index", problem=problem))
+        self._check_owner(operation, facts, links)
+        self._request(operation)
+        self._remember(operation.index, None)
+
+    def _check_owner(self, operation: SetMaster | ClearMaster, facts: LinkFacts, links: Links) -> None:
+        """Refuse to take a link out of a bridge or VRF that was not ours to put it into."""
+        if not facts.master or self._touched.get(facts.index) == facts.master:
+            return
+        owner = self._requests.link(index=facts.master)
+        name = owner.name if isinstance(owner, LinkFacts) else f"link {facts.master}"
+        bounds = links.get(facts.name)
+        if bounds is None or name not in bounds.masters:
+            problem = f"{facts.name} belongs to {name}, and stays there"
+            raise Refused(str(operation), Refusal(field="link", problem=problem))
+
+    def _check(self, operation: LinkSetting, link: str, index: int, links: Links) -> LinkFacts:
+        facts = self._requests.link(index=index)
+        if not isinstance(facts, LinkFacts):
+            raise PrivilegeError(str(operation), facts.errno, facts.reason)
+        refusal = judge_link(link, facts)
+        if refusal is not None:
+            raise Refused(str(operation), refusal)
+        wrong = wrong_kind(links, facts)
+        if wrong is not None and index not in self._touched:
+            raise Refused(str(operation), Refusal(field=wrong[0], problem=wrong[1]))
+        return facts
+
+    def _remember(self, index: int, master: int | None) -> None:
+        """Remember that something was set on a link, and the index of what it was put into."""
+        self._touched[index] = self._touched.pop(index, 0) if master is None else master
+        if len(self._touched) > MOST_LINKS:
+            del self._touched[next(iter(self._touched))]
