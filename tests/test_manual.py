@@ -40,7 +40,7 @@ class PagesTests(SynchronousTestCase):
     def test_up_to_date(self) -> None:
         """
         Their written parts are what keys and command lines are now.  (To write them anew:
-        C{python docs/write_manual.py}.)
+        C{python docs/write_configuration.py} and C{docs/write_manual.py}.)
         """
         for name, part in (
             ("pdlease.toml.5", reference()),

@@ -3,7 +3,7 @@ The part of the manual page pdlease.toml(5) that lists every table and key, writ
 by.
 
 C{docs/man/pdlease.toml.5} holds what L{reference} returns between its first and last lines, and a test compares the
-two; C{docs/write_manual.py} puts it there.  The daemon never imports this.
+two; C{docs/write_configuration.py} puts it there.  The daemon never imports this.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 from pdlease.config.reference import TABLES, Table, default_of
 
-BEGIN = '.\\" Written by docs/write_manual.py from here on; do not edit.'
+BEGIN = '.\\" Written from here on by the scripts in docs; do not edit.'
 END = '.\\" The end of what is written.'
 
 _LITERAL = re.compile(r"``(.+?)``")

@@ -4,8 +4,10 @@ Tests of L{pdlease.config.totoml}.
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
+from textwrap import dedent
 from typing import Any
 
 from hypothesis import given, settings
@@ -100,6 +102,15 @@ class WrittenTests(SynchronousTestCase):
         """
         config = toml.parse(source.encode(), "x.toml")
         self.assertEqual(toml.parse(to_toml(config, with_plan).encode(), "x.toml"), config)
+
+    def test_page(self) -> None:
+        """
+        The two files on the page about migration are the same, and the second is what is written of the first.
+        """
+        page = (EXAMPLE.parents[1] / "migrating.rst").read_text()
+        blocks = re.findall(r"\.\. code-block:: text\n\n((?:    .*\n|\n)+)", page)
+        conf, written = (dedent(block).strip() + "\n" for block in blocks)
+        self.assertEqual(to_toml(leasedconf.parse(conf.encode(), "x.conf")), written)
 
     def test_example(self) -> None:
         """
