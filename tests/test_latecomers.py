@@ -26,20 +26,20 @@ from importlib import import_module
 import pdlease.tap, pdlease.service, pdlease.machine, pdlease.ending
 from twisted.internet import epollreactor
 
-UNTIL_THEN = {"_claim", "_start", "_take_configuration", "_identity_of", "_duid", "_duid_of"}
+LATER = {"_read_again", "_set_log_level", "_not_started"}
 
-def imports_of(module, functions=None):
+def imports_of(module, without=()):
     with open(module.__file__) as file:
         tree = ast.parse(file.read())
     for node in ast.walk(tree):
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and (functions is None or node.name in functions):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.name not in without:
             for inner in ast.walk(node):
                 if isinstance(inner, ast.ImportFrom):
                     yield inner.module
                 elif isinstance(inner, ast.Import):
                     yield from (alias.name for alias in inner.names)
 
-for name in (*imports_of(pdlease.service, UNTIL_THEN), *imports_of(pdlease.machine)):
+for name in (*imports_of(pdlease.service, LATER), *imports_of(pdlease.machine)):
     import_module(name)
 for name in ("privilege.helper", "stores.file"):
     import_module(f"pdlease.{name}")

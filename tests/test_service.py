@@ -810,8 +810,8 @@ class DuidTests(DaemonCase):
         A DUID of an uplink's own that has something random or a time in it is the same at every start, and not that of
         the client (R-11-04, R-11-05).
         """
-        kept = Identity(duid=CLIENT)
         for form in ("uuid", f"llt:{self.link}"):
-            first, second = self.duid("uuid", form, kept), self.duid("uuid", form, kept)
-            self.assertEqual(first, second)
+            first = self.duid("uuid", form, Identity(duid=CLIENT))
+            self.machine.times.pass_time(1000)
+            self.assertEqual(self.duid("uuid", form, self.daemon._identity), first)
             self.assertNotEqual(first, CLIENT)
