@@ -22,6 +22,10 @@ from pdlease.privilege.vocabulary import CARRIERS, write_fields
 from tests.live.privilege import NamespaceCase, kernel_state
 
 
+# A shell's redirection would do, did every shell know descriptors above 9.
+ON_3 = "import os, sys; os.dup2(int(sys.argv[1]), 3); os.execv(sys.argv[2], sys.argv[2:])"
+
+
 class AttackTests(NamespaceCase):
     """
     A daemon that was taken over says what it likes to the helper.
@@ -37,7 +41,7 @@ class AttackTests(NamespaceCase):
         command = [sys.executable, "-I", "-S", "-c", helper.START, self.path, *helper.import_folders()]
         keep = theirs.fileno()
         self.process = subprocess.Popen(
-            ["sh", "-c", f'exec "$@" 3<&{keep}', "sh", *command],
+            [sys.executable, "-c", ON_3, str(keep), *command],
             pass_fds=[keep],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
