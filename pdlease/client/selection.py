@@ -2,9 +2,10 @@
 Which server to ask: offers made of Advertises, and the order among them (RFC 9915 section 18.2.9, RFC 8168 section
 3.3).
 
-The policy, deterministic: higher preference; then more identity associations served; then fewer prefixes that are
-smaller than asked for; then lengths nearest to what was asked for; then larger prefixes; then whoever came first.
-Whether an Advertise may be looked at at all is L{pdlease.client.incoming}; when to choose is L{pdlease.client.turn}.
+The policy, deterministic: higher preference; then more identity associations served; then fewer of them without room
+for all that is downstream; then fewer prefixes that are smaller than asked for; then lengths nearest to what was asked
+for; then larger prefixes; then whoever came first.  Whether an Advertise may be looked at at all is
+L{pdlease.client.incoming}; when to choose is L{pdlease.client.answers}.
 """
 
 from __future__ import annotations
@@ -13,10 +14,11 @@ from ipaddress import IPv6Network
 
 from attrs import frozen
 
-from pdlease.client.settings import Settings
+from pdlease.client.settings import IAWish, Settings
 from pdlease.client.verdicts import Remark, offered
 from pdlease.wire.duid import DUID
 from pdlease.wire.messages import Message
+from pdlease.wire.prefixes import IAPrefix
 
 MOST_OFFERS = 16
 """How many servers' offers are remembered; anybody on the link can pretend to be any number of servers."""
@@ -34,12 +36,14 @@ class Offer:
     @ivar source: the address that the Advertise came from.
     @ivar preference: 0 to 255.
     @ivar prefixes: pairs of IAID and the usable prefixes offered for it; associations without any are left out.
+    @ivar cramped: how many of these have no prefix with room for everything downstream.
     """
 
     server: DUID
     source: str
     preference: int
     prefixes: tuple[tuple[int, tuple[IPv6Network, ...]], ...]
+    cramped: int = 0
 
     def of(self, iaid: int) -> tuple[IPv6Network, ...]:
         """What is offered for one identity association."""
@@ -73,6 +77,7 @@ def read_offer(
     found: list[tuple[int, tuple[IPv6Network, ...]]] = []
     remarks: list[Remark] = []
     others: tuple[IPv6Network, ...] = ()
+    cramped = 0
     for ia in message.ia_pds:
         wish = settings.wish(ia.iaid)
         if wish is None:
@@ -82,11 +87,23 @@ def read_offer(
         if prefixes:
             networks = tuple(prefix.network for prefix in prefixes)
             found.append((ia.iaid, networks))
+            cramped += not any(_has_room(prefix, wish) for prefix in prefixes)
             others += networks
     if not found:
         return None, tuple(remarks)
-    offer = Offer(server=server, source=source, preference=message.preference, prefixes=tuple(found))
+    offer = Offer(server=server, source=source, preference=message.preference, prefixes=tuple(found), cramped=cramped)
     return offer, tuple(remarks)
+
+
+def _has_room(prefix: IAPrefix, wish: IAWish) -> bool:
+    """
+    Whether everything downstream fits into a prefix, less what its server keeps back (PDX-09).
+    """
+    if wish.needed_length is None:
+        return True
+    excluded = prefix.excluded
+    kept_back = 0 if excluded is None else excluded.num_addresses
+    return prefix.network.num_addresses - kept_back >= 1 << 128 - wish.needed_length
 
 
 def _distance(offer: Offer, settings: Settings) -> tuple[int, int, int]:
@@ -114,7 +131,11 @@ def best(offers: tuple[Offer, ...], settings: Settings) -> Offer:
     """
     The offer to take; C{offers} in the order of their arrival, at least one.
     """
-    return min(offers, key=lambda offer: (-offer.preference, -len(offer.prefixes), _distance(offer, settings)))
+
+    def rank(offer: Offer) -> tuple[int, int, int, tuple[int, int, int]]:
+        return -offer.preference, -len(offer.prefixes), offer.cramped, _distance(offer, settings)
+
+    return min(offers, key=rank)
 
 
 def remembered(offers: tuple[Offer, ...], offer: Offer) -> tuple[Offer, ...] | None:

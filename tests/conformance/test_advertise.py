@@ -11,7 +11,7 @@ from pdlease.client.settings import IAWish
 from pdlease.client.states import State
 from pdlease.wire.codes import INFINITY, MessageType
 from pdlease.wire.options import Status
-from pdlease.wire.prefixes import IAPrefix
+from pdlease.wire.prefixes import IAPrefix, PDExclude
 from tests.scenarios.conversation import OTHER, PREFIX, SERVER, Conversation, association, names, prefix, settings
 
 GOOD = association(1, prefix())
@@ -157,6 +157,22 @@ class SelectionTests(SynchronousTestCase):
         c.advertise(association(1, prefix("2001:db8::/60")))
         c.advertise(association(1, prefix("2001:db8::/52")), server=OTHER)
         self.assertEqual(c.until_sent(MessageType.REQUEST).server_id, OTHER)
+
+    def test_exclusion_leaves_too_little(self) -> None:
+        """PDX-09: an offer whose exclusion leaves too little room ranks below one with enough."""
+        kept = PDExclude(64, b"\x00")
+        for needed, chosen in ((56, OTHER), (57, SERVER), (None, SERVER)):
+            wish = IAWish(iaid=1, hint_length=56, needed_length=needed)
+            c = soliciting(wishes=(wish,))
+            c.advertise(association(1, prefix("2001:db8:100::/56", 3000, 4000, kept)))
+            c.advertise(association(1, prefix("2001:db8:200::/55")), server=OTHER)
+            self.assertEqual(c.until_sent(MessageType.REQUEST).server_id, chosen)
+
+    def test_without_exclusion(self) -> None:
+        """PDX-08: an Advertise without PD_EXCLUDE is taken up as ever."""
+        c = soliciting(wishes=(IAWish(iaid=1, needed_length=56),))
+        c.advertise(GOOD, preference=255)
+        self.assertIs(c.state, State.REQUESTING)
 
     def test_useless_length(self) -> None:
         """R-8168-06, PF-09: an offer that is too long for the configuration is ignored; Solicit backs off."""

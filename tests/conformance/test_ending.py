@@ -94,7 +94,7 @@ class ReleaseTests(SynchronousTestCase):
             self.assertEqual(len(c.times(MessageType.RELEASE)), 1)
 
     def test_never_by_itself(self) -> None:
-        """R-18.2.7-08: being stopped, losing the link, coming back: never a Release; the lease stays."""
+        """R-18.2.7-08, WPD-9: being stopped, losing the link, coming back: never a Release; the lease stays."""
         c = bound()
         c.link_down()
         c.link_up()

@@ -9,8 +9,8 @@ import hmac
 from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
-from pdlease.client.occurrences import Arrived, Remembered
-from pdlease.client.reasons import DiscardReason
+from pdlease.client.occurrences import Arrived, Moved, Remembered
+from pdlease.client.reasons import DiscardReason, Reason
 from pdlease.client.session import Session
 from pdlease.client.states import State
 from pdlease.lease import ReconfigureKey
@@ -106,6 +106,13 @@ class ReconfigureTests(SynchronousTestCase):
                 self.assertEqual(c.discards(), [])
                 self.assertEqual(c.held, [PREFIX])
                 self.assertEqual(c.session.counters.received[MessageType.RECONFIGURE], 1)
+
+    def test_told(self) -> None:
+        """R-18.2.11-04: that the server asked is told, with its name."""
+        c = agreed()
+        c.hear(reconfigure(5))
+        (moved,) = c.of(Moved)
+        self.assertEqual((moved.reason, moved.detail), (Reason.SERVER_ASKED, str(SERVER)))
 
     def test_renewal(self) -> None:
         """R-18.2.11-01: the Reply to the Renew is used as ever."""

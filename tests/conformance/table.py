@@ -1,0 +1,102 @@
+"""
+The table of conformance: which test shows which row of the requirements.
+
+The rows are in C{rows.txt}.  A test of this folder shows the rows that its docstring begins with; elsewhere a docstring
+may name them anywhere.  What is not done, and why, is said here; C{docs/generate_conformance.py} prints the table and
+writes it as a page.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from attrs import frozen
+
+HERE = Path(__file__).parent
+
+NAMES = re.compile(r"\b(?:R|WPD|PDX|PF)-[0-9A-Za-z]+(?:\.[0-9]+)*(?:-[0-9]+)?\b")
+"""What the name of a row looks like."""
+
+LEAD = re.compile(rf"\s*(?:{NAMES.pattern}|[A-D]\.[0-9.]+|[0-9][0-9.]*|[A-Z][0-9]+|and|,|;|\s|\([^)]*\))+:")
+"""The beginning of a docstring that names rows: names, tables and sections, up to a colon."""
+
+NO_ADDRESSES = "no addresses (IA_NA) are asked for"
+NO_STATELESS = "Information-request is sent only when a Reconfigure asks for it, and nothing is refreshed"
+NO_ANONYMITY = "the anonymity profile is not offered"
+
+NOT_APPLICABLE: Mapping[str, str] = {
+    "R-17.1-01": NO_ADDRESSES,
+    "R-8168-07": NO_ADDRESSES,
+    "R-18.2.8-02": NO_ADDRESSES,
+    "R-18.2.10.1-19": NO_ADDRESSES,
+    "R-18.2.12-03": NO_ADDRESSES,
+    "R-4704-01": NO_ADDRESSES,
+    "WPD-6": NO_ADDRESSES,
+    "R-16.10-04": "our Client Identifier is in every message",
+    **{f"R-21.23-{number:02}": NO_STATELESS for number in range(2, 6)},
+    **{f"R-7844-{number:02}": NO_ANONYMITY for number in range(1, 11)},
+}
+"""Rows that do not concern pdlease, and why."""
+
+
+@frozen(kw_only=True)
+class Row:
+    """
+    One requirement.
+
+    @ivar name: its name, e.g. R-18.2.1-12.
+    @ivar section: the heading it stands under.
+    @ivar source: where it comes from.
+    @ivar level: MUST, SHOULD and so on.
+    @ivar concerns: whom: PD, ALL, NA, INF.
+    @ivar text: the requirement in short.
+    """
+
+    name: str
+    section: str
+    source: str
+    level: str
+    concerns: str
+    text: str
+
+
+def rows() -> tuple[Row, ...]:
+    """Every requirement, in order."""
+    found = []
+    section = ""
+    for line in (HERE / "rows.txt").read_text().splitlines():
+        if line.startswith("## "):
+            section = line[3:]
+        elif line and not line.startswith("#"):
+            name, source, level, concerns, text = line.split(" | ")
+            found.append(Row(name=name, section=section, source=source, level=level, concerns=concerns, text=text))
+    return tuple(found)
+
+
+def named(docstring: str) -> tuple[str, ...]:
+    """The rows that a docstring names at its beginning."""
+    lead = LEAD.match(docstring)
+    return tuple(NAMES.findall(lead.group())) if lead is not None else ()
+
+
+def tests() -> Iterator[tuple[str, str]]:
+    """Pairs of a row's name and a test that names it, all tests of the project."""
+    root = HERE.parent
+    for path in sorted(root.rglob("test_*.py")):
+        module = ".".join(path.relative_to(root.parent).with_suffix("").parts)
+        for group in ast.parse(path.read_text()).body:
+            for test in group.body if isinstance(group, ast.ClassDef) else ():
+                if isinstance(test, (ast.FunctionDef, ast.AsyncFunctionDef)) and test.name.startswith("test_"):
+                    docstring = ast.get_docstring(test) or ""
+                    for name in named(docstring) if path.parent == HERE else NAMES.findall(docstring):
+                        yield name, f"{module}.{test.name}"
+
+
+def judged(row: Row, shown: tuple[str, ...]) -> str:
+    """What is said of a row: met, not applicable and why, or open."""
+    if row.name in NOT_APPLICABLE:
+        return f"not applicable: {NOT_APPLICABLE[row.name]}"
+    return "met" if shown else "open"
