@@ -197,6 +197,7 @@ class Desk:
         return {
             "schema": 1,
             "duid": str(who.duid),
+            "uplinks": {entry.uplink: str(entry.duid) for entry in who.duids},
             "iaids": [
                 {"uplink": known.uplink, "delegation": known.delegation, "iaid": known.iaid} for known in who.iaids
             ],

@@ -35,14 +35,38 @@ class KnownIAID:
 
 
 @frozen(kw_only=True)
+class KnownDUID:
+    """
+    The DUID that one uplink has of its own (R-11-09).
+
+    @ivar uplink: name of the uplink.
+    @ivar duid: the DUID.
+    @ivar asked: as L{Identity.asked}.
+    """
+
+    uplink: str
+    duid: DUID
+    asked: str = ""
+
+
+@frozen(kw_only=True)
 class Identity:
     """
     @ivar duid: the client's DUID.
     @ivar iaids: every IAID ever given out, so that a delegation that comes back finds its own.
+    @ivar asked: which kind of DUID the configuration asked for when this one was made or taken over: one that was taken
+        over from another client may be of any type.  Empty where that is not known: the type tells then.
+    @ivar duids: the DUIDs of uplinks that have their own, in order of their names.
     """
 
     duid: DUID
     iaids: tuple[KnownIAID, ...] = ()
+    asked: str = ""
+    duids: tuple[KnownDUID, ...] = ()
+
+    def duid_of(self, uplink: str) -> DUID:
+        """The DUID that servers see on an uplink."""
+        return next((entry.duid for entry in self.duids if entry.uplink == uplink), self.duid)
 
 
 def with_iaids(
@@ -117,6 +141,7 @@ def fitting_duid(
     form: Described,
     kept: DUID | None,
     *,
+    asked: str = "",
     octets: Callable[[int], bytes],
     link_address: Callable[[str], tuple[int, bytes] | None],
     wall: float,
@@ -129,6 +154,7 @@ def fitting_duid(
     link may be gone or replaced later.
 
     @param kept: the DUID in the lease store, or C{None} at the first start.
+    @param asked: which kind the kept one stands for (L{Identity.asked}).
     @param octets: random octets, as many as asked for, of a quality fit for identifiers.
     @param link_address: a link's hardware type (ARPHRD) and address, or C{None} where it is missing or has none.
     @param wall: seconds since 1970, for C{llt}.
@@ -139,7 +165,7 @@ def fitting_duid(
     if form.kind == "en":
         return DUID.from_enterprise(form.enterprise, form.data)
     kinds = {"uuid": UUID, "llt": LINK_LAYER_TIME, "ll": LINK_LAYER}
-    if kept is not None and kept.kind == kinds[form.kind]:
+    if kept is not None and (asked == form.kind if asked else kept.kind == kinds[form.kind]):
         return kept
     if form.kind == "uuid":
         random = bytearray(octets(16))

@@ -22,7 +22,7 @@ from pdlease.config import model
 from pdlease.config.compare import changed_uplinks
 from pdlease.interfaces import ILeaseStore, IPrivilege
 from pdlease.kernel import AdvertisedPrefix, KernelTable
-from pdlease.lease import UplinkRecord
+from pdlease.lease import Lease, UplinkRecord
 from pdlease.logs import Logger
 from pdlease.surroundings import Surroundings
 from pdlease.udp import Marks
@@ -169,7 +169,9 @@ class Router:
         for configured in config.uplinks:
             name = configured.name
             if name in replaced:
-                self._add(configured, replaced[name].record)
+                # what another client was given is not ours (R-11-10)
+                same = replaced[name].session.settings.duid == self._duid_of(configured)
+                self._add(configured, replaced[name].record if same else UplinkRecord(lease=Lease()))
                 self.uplinks[name].keeper.follow(replaced[name].keeper)
             elif name not in self.uplinks:
                 self._add(configured, None)

@@ -32,9 +32,9 @@ if TYPE_CHECKING:
     from pdlease.control.server import ControlService
     from pdlease.desk import Desk
     from pdlease.identity import Identity
+    from pdlease.lease import UplinkRecord
     from pdlease.netlink.links import LinkWatch
     from pdlease.router import Router
-    from pdlease.wire.duid import DUID
 
 
 class Daemon(Service):
@@ -141,7 +141,9 @@ class Daemon(Service):
         route_socket = await self._privilege.open_route_socket()
         self._watch = watch = self._machine.watch(self._clock, route_socket, settings.route_protocol)
         await watch.start()
-        self._identity, iaids = numbered(self._identity_of(stored.identity), self.config)
+        self._identity, iaids = numbered(self._identified(stored.identity, self.config), self.config)
+        records = dict(stored.uplinks)
+        await self._forget_strangers(stored.identity, records)
         if self._identity != stored.identity:
             # persisted before the first packet that bears it (design 18)
             await self._store.save_identity(self._identity)
@@ -165,7 +167,7 @@ class Daemon(Service):
             port_holder=self._machine.port_holder,
             told=journal.record,
         )
-        self.router = Router(means, self.config, self._duid_of)
+        self.router = Router(means, self.config, lambda uplink: self._identity.duid_of(uplink.name))
         self.desk = Desk(
             self.router,
             applier,
@@ -179,7 +181,7 @@ class Daemon(Service):
         self._clock.on_resume(lambda slept: self.router.resumed() if self.router is not None else None)
         watch.listen(self.router.links_changed)
         watch.listen_to_prefixes(self.router.prefix_heard)
-        self.router.begin(iaids, dict(stored.uplinks))
+        self.router.begin(iaids, records)
         await self.router.attempted()
         if self._ending:
             return
@@ -221,65 +223,42 @@ class Daemon(Service):
             self._instance.hold_uplinks(uplink.link for uplink in config.uplinks)
             self.config, self._source = config, source
 
-    def _identity_of(self, kept: Identity | None) -> Identity:
+    def _identified(self, kept: Identity | None, config: model.Config) -> Identity:
         """
-        The identity that the configuration asks for, the kept one wherever it fits.
+        The identity that a configuration asks for.
 
         @raise CannotStart: when it cannot be made.
         """
-        from attrs import evolve
-
-        from pdlease.identity import Identity
-
-        duid = self._duid(
-            self.config.identity.duid,
-            kept.duid if kept is not None else None,
-            octets=os.urandom,
-            wall=self._times.wall(),
-        )
-        if kept is None:
-            return Identity(duid=duid)
-        if duid != kept.duid:
-            self.log.warn(
-                "the DUID changes from {old} to {new}: servers will see another client", old=kept.duid, new=duid
-            )
-        return evolve(kept, duid=duid)
-
-    def _duid(self, text: str, kept: DUID | None, *, octets: Callable[[int], bytes], wall: float) -> DUID:
-        from pdlease.config.duidform import parse_form
-        from pdlease.identity import NoLinkAddress, fitting_duid
+        from pdlease.identification import identified
+        from pdlease.identity import NoLinkAddress
 
         def link_address(name: str) -> tuple[int, bytes] | None:
             link = self._watch.link_named(name) if self._watch is not None else None
             return (link.hardware_type, link.link_layer_address) if link is not None else None
 
         try:
-            return fitting_duid(parse_form(text), kept, octets=octets, link_address=link_address, wall=wall)
+            return identified(kept, config, octets=os.urandom, link_address=link_address, wall=self._times.wall())
         except NoLinkAddress as problem:
             raise CannotStart(str(problem)) from None
 
-    def _duid_of(self, uplink: model.Uplink) -> DUID:
+    async def _forget_strangers(self, kept: Identity | None, records: dict[str, UplinkRecord]) -> None:
         """
-        The DUID of an uplink: its own where the configuration gives one (R-11-09).
+        Forget what was given to another client than this one is now, before the new identity is kept (R-11-10).
 
-        What would be random or the time in it follows from the client's DUID and the uplink's name instead, so that it
-        stays the same over restarts (R-11-04).
-
-        @raise CannotStart: when it cannot be made.
+        @param records: what is remembered of uplinks, less that from now on.
         """
-        if not uplink.duid:
-            return self._identity.duid
-        from hashlib import sha256
+        from pdlease.identification import strangers
 
-        from pdlease.identity import SECONDS_TO_2000
-
-        settled = sha256(self._identity.duid.data + uplink.name.encode()).digest()
-        return self._duid(
-            uplink.duid,
-            None,
-            octets=lambda count: settled[:count],
-            wall=SECONDS_TO_2000 + int.from_bytes(settled[-4:], "big"),
-        )
+        for name in strangers(kept, self._identity, tuple(records)):
+            self.log.warn(
+                "{uplink}: the DUID changes from {old} to {new}: servers will see another client, and what the old one "
+                "held is forgotten",
+                uplink=name,
+                old=kept.duid_of(name) if kept is not None else "",
+                new=self._identity.duid_of(name),
+            )
+            del records[name]
+            await self._store.forget_uplink(name)
 
     # Reload.
 
@@ -330,11 +309,9 @@ class Daemon(Service):
             "kept": list(difference.unchanged),
         }
         if not dry_run:
-            identity, iaids = numbered(self._identity, config)
             held, wanted = ({uplink.link for uplink in one.uplinks} for one in (self.config, config))
             try:
-                for uplink in config.uplinks:
-                    self._duid_of(uplink)
+                identity, iaids = numbered(self._identified(self._identity, config), config)
                 self._instance.hold_uplinks(held | wanted)
                 if identity != self._identity:
                     await self._store.save_identity(identity)

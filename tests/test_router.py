@@ -18,6 +18,7 @@ from pdlease.lease import UplinkRecord
 from pdlease.operations import Operation, PrivilegeError, PutAddress
 from pdlease.router import Change
 from pdlease.wire.codes import MessageType
+from pdlease.wire.duid import DUID
 from tests.house import ONE, TWO, House
 
 WIDER = ONE.replace('["lan0"]', '["lan0", "lan9"]')
@@ -114,6 +115,24 @@ class HintTests(RouterCase):
         self.assertEqual([prefix.network for prefix in again.sent[0][2].ia_pds[0].prefixes], [held])
         self.assertEqual([prefix.prefix for prefix in again.uplink().lease.prefixes], [held])
         self.assertEqual(again.uplink().record.former, ())
+
+
+class OtherClientTests(RouterCase):
+    """Another DUID on an uplink, after a reload."""
+
+    def test_nothing_is_mixed(self) -> None:
+        """R-11-10: what the old client held goes from the kernel, and the new one asks for nothing of it."""
+        house = self.bound(ONE)
+        held = house.uplink().lease.prefixes[0].prefix
+        house.identity = evolve(house.identity, duid=DUID.from_uuid(b"x" * 16))
+        count = len(house.sent)
+        house.replace(ONE.replace("[[", "dscp = 1\n[[", 1))
+        self.assertEqual(house.uplink().lease.prefixes, ())
+        house.wait(4)
+        first = house.sent[count][2]
+        self.assertEqual((first.message_type, first.client_id), (MessageType.SOLICIT, house.identity.duid))
+        self.assertNotIn(held, [prefix.network for prefix in first.ia_pds[0].prefixes])
+        self.assertNotIn(held, [prefix.prefix for prefix in house.uplink().lease.prefixes])
 
 
 class BeginTests(RouterCase):

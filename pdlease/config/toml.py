@@ -118,6 +118,7 @@ def _config(reading: Reading, document: dict[str, object]) -> Config:
         guests=guests,
         **sections,
     )
+    _kept(reading, config)
     reading.errors += refused(config)
     reading.errors += guest_errors
     _guest_links(reading, config)
@@ -126,6 +127,17 @@ def _config(reading: Reading, document: dict[str, object]) -> Config:
     if not any(name in document for name in ("uplinks", "switches", "guests")):
         reading.wrong("", "nothing to do: expected at least one table [uplinks.NAME], [switches.NAME] or [guests.NAME]")
     return config
+
+
+def _kept(reading: Reading, config: Config) -> None:
+    """No DUID with a time in it where nothing is kept (R-11-06)."""
+    if config.daemon.store.partition(":")[0] != "memory":
+        return
+    wanted = {"identity.duid": config.identity.duid}
+    wanted |= {joined(joined("uplinks", uplink.name), "duid"): uplink.duid for uplink in config.uplinks}
+    for path, text in wanted.items():
+        if text.startswith("llt:"):
+            reading.wrong(path, 'a DUID with a time must be kept, and store = "memory" keeps nothing (RFC 9915 11.2)')
 
 
 def _names(document: Mapping[str, object], table: str) -> tuple[str, ...]:

@@ -149,8 +149,9 @@ def plan_text(document: Document, paint: Paint) -> str:
 
 
 def identity_text(document: Document) -> str:
-    """The DUID, and one line for each IAID."""
+    """The DUID, the DUIDs that uplinks have of their own, and one line for each IAID."""
     lines = [f"DUID  {plain(document.get('duid'))}"]
+    lines += [f"DUID  {plain(duid)}  {plain(uplink)} only" for uplink, duid in (document.get("uplinks") or {}).items()]
     lines += [
         f"IAID  {entry.get('iaid')}  {plain(entry.get('uplink'))}, delegation {plain(entry.get('delegation'))}"
         for entry in document.get("iaids") or ()

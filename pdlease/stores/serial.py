@@ -20,7 +20,7 @@ from zlib import crc32
 
 from attrs import evolve, frozen
 
-from pdlease.identity import Identity, KnownIAID
+from pdlease.identity import Identity, KnownDUID, KnownIAID
 from pdlease.interfaces import ITimeSource
 from pdlease.lease import Binding, DelegatedPrefix, Lease, UplinkRecord
 from pdlease.wire.duid import DUID
@@ -87,6 +87,10 @@ def dump_identity(identity: Identity) -> bytes:
             "iaids": [
                 {"uplink": known.uplink, "delegation": known.delegation, "iaid": known.iaid} for known in identity.iaids
             ],
+            "asked": identity.asked,
+            "duids": [
+                {"uplink": known.uplink, "duid": str(known.duid), "asked": known.asked} for known in identity.duids
+            ],
         },
     )
 
@@ -105,6 +109,15 @@ def load_identity(data: bytes) -> Identity:
             iaids=tuple(
                 KnownIAID(uplink=_text(one, "uplink"), delegation=_text(one, "delegation"), iaid=_whole(one, "iaid"))
                 for one in _objects(body, "iaids")
+            ),
+            asked=_text(body, "asked", ""),
+            duids=tuple(
+                KnownDUID(
+                    uplink=_text(one, "uplink"),
+                    duid=DUID(bytes.fromhex(_text(one, "duid"))),
+                    asked=_text(one, "asked"),
+                )
+                for one in _objects(body, "duids", ())
             ),
         )
     except Damaged:
@@ -362,13 +375,14 @@ def _optional_whole(data: Mapping[str, object], key: str) -> int | None:
     return None if data.get(key) is None else _whole(data, key)
 
 
-def _text(data: Mapping[str, object], key: str) -> str:
+def _text(data: Mapping[str, object], key: str, absent: str | None = None) -> str:
     """
     A string.
 
+    @param absent: what a missing one stands for, where it may be missing.
     @raise Damaged: when it is missing or something else.
     """
-    value = data.get(key)
+    value = data.get(key, absent)
     if not isinstance(value, str):
         raise Damaged(f"{key} is no text")
     return value

@@ -644,3 +644,21 @@ class MutationTests(SynchronousTestCase):
         text = "\n".join(f"{toml(name)} = {toml(table)}" for name, table in document.items())
         for problem in problems(text):
             self.assertTrue(problem.isprintable(), problem)
+
+
+class KeptTests(SynchronousTestCase):
+    """
+    What must be kept, where nothing is.
+    """
+
+    def test_time_without_store(self) -> None:
+        """
+        R-11-06: a DUID with a time in it is refused where the store forgets it, the client's and an uplink's.
+        """
+        text = '[daemon]\nstore = "memory"\n[identity]\nduid = "llt:eth0"\n' + uplink('duid = "llt:eth1"')
+        found = problems(text)
+        self.assertEqual(len(found), 2)
+        self.assertTrue(found[0].startswith("identity.duid: a DUID with a time must be kept"), found)
+        self.assertTrue(found[1].startswith("uplinks.wan.duid: a DUID with a time must be kept"), found)
+        self.assertEqual(problems(text.replace("llt:", "ll:")), [])
+        self.assertEqual(problems(text.replace("memory", "file")), [])

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from pdlease.identity import Identity, KnownIAID
+from pdlease.identity import Identity, KnownDUID, KnownIAID
 from pdlease.lease import Binding, DelegatedPrefix, Lease, UplinkRecord
 from pdlease.stores import serial
 from pdlease.testing import IDENTITY, SetTimes, record
@@ -83,6 +83,8 @@ class RoundTripTests(SynchronousTestCase):
             Identity,
             duid=duids,
             iaids=st.lists(st.builds(KnownIAID, uplink=st.text(), delegation=st.text(), iaid=whole)).map(tuple),
+            asked=st.text(),
+            duids=st.lists(st.builds(KnownDUID, uplink=st.text(), duid=duids, asked=st.text()), max_size=3).map(tuple),
         )
     )
     def test_identities(self, identity: Identity) -> None:
@@ -90,6 +92,14 @@ class RoundTripTests(SynchronousTestCase):
         Every identity comes back exactly; the DUID's type does not matter (R-11-02).
         """
         self.assertEqual(serial.load_identity(serial.dump_identity(identity)), identity)
+
+    def test_earlier_identity(self) -> None:
+        """
+        An identity of an earlier version says neither what was asked for nor DUIDs of uplinks; it is read all the same.
+        """
+        text = b'{"duid": "000312", "iaids": []}\n'
+        found = serial.load_identity(serial._head("identity", 1, text) + text)
+        self.assertEqual(found, Identity(duid=DUID(b"\0\3\x12")))
 
     def test_never_is_never(self) -> None:
         """
