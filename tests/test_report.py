@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from math import inf
 
+from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
 from pdlease.demo.delegating import Terms
@@ -184,6 +185,15 @@ class WhyTests(ReportCase):
         self.made.silent.clear()
         self.made.wait(30)
         self.assertFalse([line for line in self.why() if "firewall" in line])
+
+    def test_deaf(self) -> None:
+        """Where the kernel ignores Router Advertisements on the uplink, it is said what is missed and what to set."""
+        house = self.house()
+        house.kernel._set_link(evolve(house.kernel._named("eth0"), ignores_routers=True))
+        house.wait(0.1)
+        self.assertTrue(
+            [line for line in self.why() if "eth0/accept_ra" in line and "changes upstream are not noticed" in line]
+        )
 
     def test_dropped(self) -> None:
         """What the session dropped is told with its number and its reason."""

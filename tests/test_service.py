@@ -801,6 +801,25 @@ class DuidTests(DaemonCase):
         duid = self.duid("ll:" + self.link, kept=Identity(duid=CLIENT))
         self.assertEqual(str(duid), "0003000102005e005301")
 
+    def test_lease_of_another_client(self) -> None:
+        """
+        What was given to another client than this one is now is forgotten at the start, before the new identity is
+        kept, and said: the first message is a Solicit (R-11-10).
+        """
+        daemon = self.bound()
+        assert daemon.router is not None
+        record, identity = daemon.router.uplinks["wan"].record, daemon._identity
+        self.successResultOf(daemon.stopService())
+
+        def arrange(machine: Ground) -> None:
+            machine.store._store.save_identity(identity)
+            machine.store._store.save_uplink("wan", record)
+
+        self.start(text='[identity]\nduid = "raw:00020000ab11c9"\n' + ONE, arrange=arrange)
+        self.assertEqual((self.machine.types(link=self.link), self.machine.addresses()), (["SOLICIT"], {}))
+        order = [step for step in self.machine.order if step in {"forget_uplink", "save_identity", "send"}]
+        self.assertEqual(order, ["forget_uplink", "save_identity", "send"])
+
     def test_of_one_uplink(self) -> None:
         """An uplink can have a DUID of its own (R-11-09)."""
         self.assertEqual(str(self.duid("uuid", "raw:00020000ab11c9")), "00020000ab11c9")
