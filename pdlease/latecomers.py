@@ -13,7 +13,7 @@ from importlib import import_module
 MODULES = (
     # ours
     "pdlease.config.compare",
-    "pdlease.config.toml",
+    "pdlease.config.toml",  # what reads a *.conf has been imported to read it
     "pdlease.control.server",
     "pdlease.desk",
     "pdlease.report",

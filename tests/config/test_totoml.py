@@ -23,6 +23,8 @@ from tests.config.forms import configurations
 
 EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "pdlease.toml"
 
+SMALLEST = '[uplinks.eth0]\n{}\n[[uplinks.eth0.delegations]]\ndownstreams = ["lan0"]\n'
+
 ROWS = {"daemon": schema.DAEMON, "identity": schema.IDENTITY, "local": schema.LOCAL, "policy": schema.POLICY}
 
 
@@ -102,6 +104,24 @@ class WrittenTests(SynchronousTestCase):
         """
         config = toml.parse(source.encode(), "x.toml")
         self.assertEqual(toml.parse(to_toml(config, with_plan).encode(), "x.toml"), config)
+
+    def test_octets(self) -> None:
+        """
+        Octets are written as text where they are some, and as digits where text would say something else.
+        """
+        source = SMALLEST.format('user_class = ["a\\"b", "hex:00ff", "hex:6865783a", "hex:0a"]')
+        config = toml.parse(source.encode(), "x")
+        self.assertIn('user_class = ["a\\"b", "hex:00ff", "hex:6865783a", "hex:0a"]\n', to_toml(config))
+        self.assertEqual(toml.parse(to_toml(config).encode(), "x"), config)
+
+    def test_profile(self) -> None:
+        """
+        Under a profile, which has a default of its own, the hint is always written.
+        """
+        source = SMALLEST.format('profile = "dhcp6leased"')
+        for more in ("", 'hint = "nibble"\n', 'hint = "exact"\n'):
+            config = toml.parse((source + more).encode(), "x")
+            self.assertEqual(toml.parse(to_toml(config).encode(), "x"), config)
 
     def test_page(self) -> None:
         """
