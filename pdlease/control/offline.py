@@ -119,13 +119,17 @@ def convert(path: str) -> dict[str, Any]:
 
 
 def _unsafe(path: str) -> list[str]:
-    """What the privileged helper will not like about the file itself."""
-    status = os.stat(path)
+    """What the privileged helper will not like about the file itself, and about the folders it is found in."""
+    whole = os.path.abspath(path)
+    folders = dict.fromkeys((os.path.dirname(whole), os.path.dirname(os.path.realpath(whole))))
     sentences = []
-    if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-        sentences.append(f"others may write it: the daemon will refuse it (chmod go-w {path})")
-    if status.st_uid != 0:
-        sentences.append(f"it belongs to user {status.st_uid}: a daemon started by root will refuse it")
+    for name, said in ((path, "it"), *((folder, f"its folder {folder}") for folder in folders)):
+        status = os.stat(name)
+        is_open = bool(status.st_mode & (stat.S_IWGRP | stat.S_IWOTH))
+        if is_open and not (stat.S_ISDIR(status.st_mode) and status.st_mode & stat.S_ISVTX):
+            sentences.append(f"others may write {said}: the daemon will refuse the file (chmod go-w {name})")
+        if status.st_uid != 0:
+            sentences.append(f"{said} belongs to user {status.st_uid}: a daemon started by root will refuse the file")
     return sentences
 
 

@@ -55,6 +55,23 @@ class ConfTests(SynchronousTestCase):
         path = self.file("wan = em9\n" + CONF)
         self.assertIn(f"{path}: warning: line 1: macro 'wan' not used", run("check", path).out)
 
+    def test_unsafe(self) -> None:
+        """The file and its folder are looked at as the helper will: others may write neither, unless it is sticky."""
+        folder = self.mktemp()
+        os.mkdir(folder)
+        path = os.path.join(folder, "x.conf")
+        with open(path, "w") as file:
+            file.write(CONF)
+        for mode, expected in ((0o755, False), (0o775, True), (0o757, True), (0o1777, False)):
+            os.chmod(folder, mode)
+            self.assertEqual(f"chmod go-w {os.path.abspath(folder)}" in run("check", path).out, expected, oct(mode))
+        link = self.mktemp() + ".conf"
+        os.symlink(os.path.abspath(path), link)
+        os.chmod(folder, 0o777)
+        self.assertIn(f"chmod go-w {os.path.abspath(folder)}", run("check", link).out)
+        os.chmod(path, 0o646)
+        self.assertIn(f"chmod go-w {link})", run("check", link).out)
+
     def test_printed(self) -> None:
         """With -v, check prints the configuration as the original's -n -v does; warnings are comments."""
         path = self.file(CONF)
