@@ -94,8 +94,8 @@ def _advance(turn: Turn) -> bool:
         return True
     if exchange.next_at > now:
         return False
-    if session.state is State.SOLICITING and session.offers:
-        return choose(turn)
+    if session.state is State.SOLICITING and choose(turn):
+        return True
     if session.rate.free_at > now:
         return False
     turn.transmit(exchange)
@@ -146,11 +146,10 @@ def _link_up(turn: Turn, new_link: bool) -> None:
     """
     session = turn.session
     holding = bool(session.lease.prefixes)
-    suspect = session.suspect is not None and bool(session.suspect.prefixes)
     turn.become(hold_offs=(), nudge_at=inf)
     if holding and (new_link or session.evidence_until < inf):
         turn.become(evidence_until=turn.now + session.settings.renumbering_silence)
-    turn.enter(Trigger.LINK_UP_HOLDING if holding or suspect else Trigger.LINK_UP_EMPTY)
+    turn.enter(Trigger.LINK_UP_HOLDING if session.claims else Trigger.LINK_UP_EMPTY)
 
 
 def _ask(turn: Turn, request: Request) -> None:
