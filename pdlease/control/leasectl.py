@@ -12,6 +12,7 @@ else there is C{pdleasectl}, L{pdlease.control.cli}.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from math import inf
@@ -95,7 +96,9 @@ def main(
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
-        pass
+        # The interpreter must not try to flush it again at exit.
+        if stdout is None:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 1
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from pdlease.config.checks import delegation_key, too_large
 from pdlease.config.model import Config, Delegation, Uplink
-from pdlease.config.tokens import KEYWORDS
+from pdlease.config.tokens import KEYWORDS, written
 from pdlease.subnets import Downstream
 
 # Names that ask something of a reader: dots, digits only, quotes, keywords, no ASCII, as long as can be.
@@ -48,6 +48,44 @@ def configurations(draw: st.DrawFn) -> Config:
     names = draw(st.lists(NAMES, unique=True, min_size=1, max_size=4))
     rapid_commit = draw(st.booleans())
     return Config(uplinks=tuple(draw(uplinks(name, rapid_commit)) for name in names))
+
+
+@st.composite
+def layouts(draw: st.DrawFn, config: Config) -> str:
+    """The text of a configuration in any layout: macros, quotes of either kind, joined lines, comments, empty lines."""
+    between = st.sampled_from((" ", "\t", "  ", " \\\n", "\\\n\t"))
+    inside = between | st.sampled_from(("\n", "\n\n ", " # c\n", " # c \\\n d\n", "#\n"))
+    ends = st.sampled_from(("\n", " \n\n", " # c { \n", "#'\n"))
+    text = draw(st.sampled_from(("", "\n", "# c\n")))
+    count = 0
+
+    def word(name: str) -> str:
+        nonlocal text, count
+        kind = draw(st.integers(0, 3))
+        if kind == 0 and "'" not in name and "\\" not in name:
+            return f"'{name}'"
+        if kind == 1:
+            count += 1
+            text += f"m{count}{draw(st.sampled_from(('', ' ')))}= {written(written(name))}{draw(ends)}"
+            return f"$m{count}"
+        return written(name)
+
+    if any(uplink.rapid_commit for uplink in config.uplinks):
+        text += f"request{draw(between)}rapid{draw(between)}commit{draw(ends)}"
+    for uplink in config.uplinks:
+        for delegation in uplink.delegations:
+            targets = [
+                word(f"{downstream.link or 'reserve'}" + (f"/{downstream.length}" if downstream.length != 64 else ""))
+                for downstream in delegation.downstreams
+            ]
+            head = "".join(f"{part}{draw(between)}" for part in ("request", "prefix", "delegation", "on"))
+            head += f"{word(uplink.link)}{draw(between)}for{draw(between)}"
+            if len(targets) == 1 and draw(st.booleans()):
+                block = targets[0]
+            else:
+                block = "{" + "".join(draw(inside) + target for target in targets) + draw(inside) + "}"
+            text += head + block + draw(ends)
+    return text.rstrip("\n") if draw(st.booleans()) else text
 
 
 # Text that is made of the pieces of the form, right and wrong.

@@ -13,7 +13,7 @@ from pdlease.config.errors import ConfigErrors
 from pdlease.config.leasedconf import MOST_ERRORS, parse, unused_macros
 from pdlease.config.model import Config, Delegation, Uplink
 from pdlease.subnets import Downstream, offsets
-from tests.config.forms import PIECES
+from tests.config.forms import PIECES, configurations, layouts
 
 FULL = "request prefix delegation on em0 for { em1 em2/60 reserve em3/56 em4 }\n"
 
@@ -133,6 +133,14 @@ class ModelTests(SynchronousTestCase):
                          ["for", "123", "em0", None, None])  # fmt: skip
         self.assertEqual(problems("request prefix delegation on a for c\nrequest prefix delegation on b for c"), [])
 
+    @given(st.data(), configurations())
+    @settings(deadline=None)
+    def test_any_layout(self, data: st.DataObject, config: Config) -> None:
+        """
+        However a configuration is laid out, with macros, quotes, joined lines and comments, it is the same one.
+        """
+        self.assertEqual(parse(data.draw(layouts(config)).encode(), "x.conf"), config)
+
     def test_worked_examples(self) -> None:
         """
         The plans of seed-behaviour 2.6: the length asked for, and where each subnet stands.
@@ -224,6 +232,19 @@ class ErrorTests(SynchronousTestCase):
             found = problems(text)
             self.assertEqual(len(found), 1, (text, found))
             self.assertIn(f"x.conf:{line}: syntax error: expected ", found[0])
+
+    def test_macros(self) -> None:
+        """
+        An undefined macro is one error wherever it stands, and so is a value that is too long in all.
+        """
+        for text in (
+            "request prefix delegation on $no for em1",
+            FULL + "x = $no y",
+            "request prefix delegation on em0 for $no",
+        ):
+            self.assertEqual(problems(text)[-1:], [f"x.conf:{text.count(chr(10)) + 1}: macro 'no' not defined"])
+            self.assertEqual(len(problems(text)), 1)
+        self.assertEqual(problems(f"{FULL}x = {'y' * 5000} {'y' * 5000}\n"), ["x.conf:2: string too long"])
 
     def test_no_newline_before_the_block(self) -> None:
         """

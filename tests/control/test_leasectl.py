@@ -131,6 +131,23 @@ class ToolTests(DaemonCase):
         outcome = await self.tool("eth0")
         self.assertEqual((outcome.code, outcome.out), (1, ""))
 
+    async def test_interrupted(self) -> None:
+        """An interrupt ends it with 130, a reader that goes away with 1, both without a word."""
+
+        class Full(io.StringIO):
+            def write(self, text: str) -> int:
+                raise BrokenPipeError
+
+        def interrupt(seconds: float) -> None:
+            raise KeyboardInterrupt
+
+        self.daemon.wan = {**WAN, "state": "rebinding"}
+        err = io.StringIO()
+        code = await deferToThread(main, ["-s", "c.sock", "eth0"], io.StringIO(), err, interrupt)
+        self.assertEqual((code, err.getvalue()), (130, ""))
+        code = await deferToThread(main, ["-s", "c.sock", "eth0"], Full(), err, self.pause)
+        self.assertEqual((code, err.getvalue()), (1, ""))
+
     def test_usage(self) -> None:
         """A wrong command line ends with 1 and the usage, as the original's."""
         for arguments in ((), ("a", "b"), ("-x", "a"), ("-w", "0", "a"), ("-w", "x", "a"), ("-w", "2147483648", "a")):
