@@ -32,9 +32,11 @@ def place(wanted: Iterable[Wanted], names: LinkNames, now: float) -> Placed:
     """
     Find for everything wanted its place in the kernel: its key, and the link that it is on.
 
-    What has run out has none, nor has what is on a link that does not exist.  Where two want the same place, the one
-    that lives longer has it: of addresses, the same address on a link; of routes, the same prefix in a table with the
-    same metric, as a route that is put there replaces whatever was (an on-link route goes before an unreachable one).
+    What has run out has none, nor has what is on a link that does not exist.  Where two want the same place, one has
+    it: of addresses, the one that is preferred longer (a prefix that is on its way out may hold the same address as the
+    one of another length that takes its place), then the one that lives longer; of routes with the same prefix in a
+    table with the same metric, the one that lives longer, as a route that is put there replaces whatever was (an
+    on-link route goes before an unreachable one).
     """
     links: dict[str, Link | None] = {}
     placed: Placed = {}
@@ -87,5 +89,5 @@ def _rank(item: Wanted) -> tuple[bool, float, float]:
     if isinstance(item, WantedIPv6):
         return True, 0.0, 0.0
     if isinstance(item, WantedAddress):
-        return True, item.valid_until, item.preferred_until
+        return True, item.preferred_until, item.valid_until
     return isinstance(item, WantedRoute), item.valid_until, 0.0

@@ -52,9 +52,13 @@ class PlaceTests(SynchronousTestCase):
         self.assertEqual(slot_of(ROUTE), (PREFIX, 254, 512))
 
     def test_same_address(self) -> None:
-        """Where two want the same address on a link, the one that lives longer has it."""
-        shorter = evolve(WANTED, valid_until=1000.0, preferred_until=1000.0)
-        for order in ([shorter, WANTED], [WANTED, shorter]):
+        """
+        Where two want the same address on a link, the one that is preferred longer has it, then the one that lives
+        longer: a prefix on its way out does not deprecate the addresses of the one that takes its place.
+        """
+        shorter = evolve(WANTED, valid_until=1000.0)
+        leaving = evolve(WANTED, preferred_until=100.0, valid_until=7200.0)
+        for order in ([shorter, WANTED, leaving], [leaving, WANTED, shorter]):
             placed = place(order, self.kernel, 100.0)
             self.assertEqual([item for item, _ in placed.values()], [WANTED])
 
