@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import os
+import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -17,6 +19,8 @@ from pdlease.control.roles import Roles
 from tests.control.daemons import WAN
 from tests.control.running import Outcome
 from tests.control.test_answers import DaemonCase
+
+TOP = Path(__file__).parents[2]
 
 REPORT = "eth0 [Bound]\n\tIA_PD 1: 2001:db8::/56\n\tlease 2 hours\n"
 
@@ -147,6 +151,15 @@ class ToolTests(DaemonCase):
         self.assertEqual((code, err.getvalue()), (130, ""))
         code = await deferToThread(main, ["-s", "c.sock", "eth0"], Full(), err, self.pause)
         self.assertEqual((code, err.getvalue()), (1, ""))
+
+    async def test_closed_pipe(self) -> None:
+        """As a program, too, it says nothing when its reader has gone."""
+        command = f"{sys.executable} -m pdlease.control.leasectl -s c.sock -l eth0"
+        environment = {**os.environ, "PYTHONPATH": str(TOP)}
+        finished = await deferToThread(
+            subprocess.run, ["sh", "-c", f"{{ sleep 0.1; {command}; }} | :"], capture_output=True, env=environment
+        )
+        self.assertEqual(finished.stderr, b"")
 
     def test_usage(self) -> None:
         """A wrong command line ends with 1 and the usage, as the original's."""
