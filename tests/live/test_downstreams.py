@@ -4,6 +4,8 @@ What happens to downstream links, and that it is put right: within a second, wha
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
 import time
 from collections.abc import Callable
@@ -12,6 +14,7 @@ from ipaddress import IPv6Interface
 from pdlease.kernel import ADDRESS_PROTOCOL
 from pdlease.netlink.requests import Marks, encode
 from pdlease.operations import PutAddress
+from pdlease.wire.codes import MessageType
 from tests.live.network import ip, socket_in, until
 from tests.live.scripted import FIRST, WithServer
 
@@ -172,6 +175,57 @@ class MendingTests(WithServer):
         """For how many seconds the address on C{lan0} is valid; 0 if it is not there."""
         return int(self.network.global_addresses(link).get(LAN0, {}).get("valid_life_time", 0))
 
+    def test_moved_to_another_namespace(self) -> None:
+        """A downstream that is moved into another network namespace and back is served anew."""
+        self.start()
+        self.link("set", "lan0", "netns", self.network.isp)
+        until(lambda: self.assignment("lan0")["condition"] == "waiting", 2, "the status of a link that is away")
+        ip("-n", self.network.isp, "link", "set", "lan0", "netns", self.network.router)
+        since = time.monotonic()
+        self.link("set", "lan0", "up")
+        self.mended("lan0", LAN0, since)
+
+    def test_index_used_again(self) -> None:
+        """Another link that gets the index of a downstream that is gone is another link: nothing on it is ours."""
+        self.start()
+        index = str(self.index("lan0"))
+        self.link("delete", "lan0")
+        router = self.network.router
+        ip("-n", router, "link", "add", "mine0", "index", index, "type", "veth", "peer", "name", "mine1")
+        ip("-n", router, "address", "add", LAN0, "dev", "mine0", "nodad")
+        self.link("set", "mine0", "up")
+        until(lambda: self.assignment("lan0")["condition"] == "waiting", 2, "the status of a deleted link")
+        self.daemon.ctl("release", "wan0")
+        self.assertEqual(self.on_lan(self.network, "mine0"), {LAN0})
+
+    def test_ipv6_disabled_everywhere(self) -> None:
+        """IPv6 switched off on all links at once: the LANs have it back in a second; the uplink waits, and says so."""
+        self.start()
+        since = time.monotonic()
+        self.network.sysctl(self.network.router, "net/ipv6/conf/all/disable_ipv6", "1")
+        self.mended("lan0", LAN0, since)
+        self.mended("lan1", LAN1, since)
+        self.assertIn("link-local", self.daemon.status()["reason_text"])
+        self.network.sysctl(self.network.router, "net/ipv6/conf/all/disable_ipv6", "0")
+        self.until_state("bound")
+
+    def test_helper_stands_still(self) -> None:
+        """While the helper stands still the status says what is pending, and the session goes on; then all is done."""
+        self.start()
+        helper = self.daemon.helper()
+        os.kill(helper, signal.SIGSTOP)
+        try:
+            ip("-n", self.network.router, "-6", "address", "delete", LAN0, "dev", "lan0")
+            until(lambda: self.assignment("lan0")["condition"] == "pending", 2, "the status of what was asked for")
+            since = self.now()
+            self.daemon.ctl("renew", "wan0")
+            self.first(self.heard, MessageType.REPLY, since, 3)
+            self.until_state("bound", 3)
+        finally:
+            since = time.monotonic()
+            os.kill(helper, signal.SIGCONT)
+        self.mended("lan0", LAN0, since)
+
     def test_renamed(self) -> None:
         """
         A downstream that is renamed away loses what we put on it, for it is another link now; renamed back, or another
@@ -310,6 +364,21 @@ class FormTests(WithServer):
             ],
             [(self.assignment("lan0")["subnet"], "lan0")],
         )
+
+    def test_too_small(self) -> None:
+        """
+        A delegation that is too small serves the downstreams in order; status and C{why} say who stays without (WPD-3).
+        The on-link route goes before the unreachable one of the same prefix.
+        """
+        self.server.start("--script", "length 64")
+        self.daemon = self.make_daemon(self.network).start()
+        self.daemon.bound()
+        self.assertEqual(self.on_lan(self.network, "lan0"), {LAN0})
+        self.assertEqual(self.on_lan(self.network, "lan1"), set())
+        self.assertEqual(self.daemon.status()["unassigned"], ["lan1"])
+        self.assertIn("2001:db8:1000::/64 is too small: lan1", self.daemon.ctl("why", "wan0").stdout)
+        taken = ip("-n", self.network.router, "-6", "route", "get", "2001:db8:1000::99")
+        self.assertIn("dev lan0", taken)
 
     def test_host_part(self) -> None:
         """The host part of a downstream may be given."""

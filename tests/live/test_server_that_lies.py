@@ -357,6 +357,38 @@ class RenumberingTests(WithServer):
         for prefix in ("2001:db8:1000::/60", "2001:db8:2000::/60"):
             self.assertEqual([route["type"] for route in self.network.routes(prefix)], ["unreachable"])
 
+    def test_another_length(self) -> None:
+        """
+        A prefix that takes the place of one of another length may have the same addresses: they stay, preferred for as
+        long as the new prefix is, though the old one is deprecated and would live longer.
+        """
+        self.start()
+        monitor = self.monitor("address")
+        self.server.tell("forget", "length 56", "lifetimes 1800 3600")
+        self.daemon.ctl("renew", "wan0")
+        until(lambda: self.network.routes("2001:db8:1000::/56"), 5, "the route of the new prefix")
+        until(lambda: self.network.global_addresses("lan0")[LAN0]["preferred_life_time"] <= 1800, 2, "new lifetimes")
+        (address,) = self.network.global_addresses("lan0").values()
+        self.assertFalse(address.get("deprecated"), address)
+        self.assertGreater(address["preferred_life_time"], 1700)
+        self.assertEqual([line for line in monitor.lines() if line.startswith("Deleted")], [])
+
+    def test_infinite_and_back(self) -> None:
+        """Lifetimes that end where they did not, and the other way round, are taken over by address and route."""
+        self.start()
+        for lifetimes, valid in (("infinite infinite", None), ("100 200", 200), ("infinite infinite", None)):
+            self.server.tell(f"lifetimes {lifetimes}")
+            self.daemon.ctl("renew", "wan0")
+            until(lambda valid=valid: self.kernel_has(valid), 3, f"a valid lifetime of {valid}")
+
+    def kernel_has(self, valid: int | None) -> bool:
+        """Whether address and route of C{lan0} are valid for about so many seconds; C{None} for ever."""
+        (route,) = self.network.routes("2001:db8:1000::/64")
+        shown = self.network.global_addresses("lan0")[LAN0]["valid_life_time"]
+        if valid is None:
+            return bool(shown == 0xFFFFFFFF and "expires" not in route)
+        return valid - 10 < shown <= valid and valid - 10 < route.get("expires", 0) <= valid
+
     def test_withdrawn_without_another(self) -> None:
         """When all is withdrawn the LAN is empty at once, and the client looks for servers anew (R-18.2.10.1-17)."""
         self.start()
