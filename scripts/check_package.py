@@ -35,6 +35,7 @@ def main(dist: Path) -> None:
         names = archive.namelist()
     assert foreign == ["twisted/plugins/pdlease_service.py"], foreign
     assert "pdlease/py.typed" in names
+    assert [name for name in names if name.endswith("share/man/man8/pdlease.8")], "no manual pages"
     with tarfile.open(sdist) as archive:
         held = {name.split("/", 1)[1] for name in archive.getnames() if "/" in name}
     assert {"setup.py", "LICENSE", "README.rst", "pdlease/tap.py", "twisted/plugins/pdlease_service.py"} <= held, held
@@ -46,6 +47,7 @@ def main(dist: Path) -> None:
         assert "pdlease" in said([str(programs / "twistd"), "--help"], folder)
         assert "--config" in said([str(programs / "twistd"), "pdlease", "--help"], folder)
         assert "0." in said([str(programs / "pdleasectl"), "--version"], folder)
+        assert (programs / "dhcp6leasectl").exists()
     print("the package installs and works from another folder")
 
 
