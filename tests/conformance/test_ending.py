@@ -59,6 +59,8 @@ class ReleaseTests(SynchronousTestCase):
             [OptionCode.CLIENT_ID, OptionCode.SERVER_ID, OptionCode.ELAPSED_TIME, OptionCode.IA_PD],
         )
         self.assertEqual(names(release), [PREFIX])
+        (ia,) = release.ia_pds
+        self.assertEqual((ia.t1, ia.t2, ia.prefixes[0].preferred, ia.prefixes[0].valid), (0, 0, 0, 0))
 
     def test_only_what_is_held(self) -> None:
         """R-18.2.7-02: associations without a lease are not in it."""
@@ -345,6 +347,9 @@ class SuspectTests(SynchronousTestCase):
         c.link_up()
         c.reply(association(1, prefix(preferred=0, valid=0)))
         self.assertEqual((c.held, c.types()[-1], names(c.last)), ([], "SOLICIT", [PREFIX]))
+        c.wait(5)
+        c.link_up()
+        self.assertEqual((c.types()[-1], c.session.record.trusted), ("SOLICIT", True))
         c = Conversation(suspect=stored())
         c.link_up()
         c.reply(association(1, prefix(SECOND)))

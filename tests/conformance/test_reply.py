@@ -251,6 +251,15 @@ class LeaseTests(SynchronousTestCase):
         self.assertEqual(c.now, 3000.0)
         self.assertEqual(c.held, [PREFIX, SECOND])
 
+    def test_one_of_two_refused(self) -> None:
+        """R-18.2.10.1-13, R-18.2.10.1-07: one extended, one refused: no Renew at once, the next at half way to T2."""
+        c = renewing(1, 2)
+        c.reply(association(1, prefix(), t1=5000, t2=6000), association(2, Status(6)))
+        self.assertEqual((c.state, len(c.sent), state_of(c, 2)), (State.BOUND, 1, IAState.UNEXTENDED))
+        start = c.now
+        c.until_sent(MessageType.RENEW)
+        self.assertEqual((c.now - start, c.held), (500, [PREFIX, SECOND]))
+
     def test_t1_after_t2(self) -> None:
         """R-18.2.10.1-14: T1 > T2 > 0: the association counts as absent, with its prefix; loudly."""
         c = renewing()
