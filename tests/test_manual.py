@@ -4,6 +4,7 @@ Tests of the manual pages, and of the parts of them that are written from what t
 
 from __future__ import annotations
 
+import argparse
 import re
 import subprocess
 import sys
@@ -55,14 +56,14 @@ class PagesTests(SynchronousTestCase):
         """
         for table in TABLES:
             for row in table.rows:
-                self.assertIn(f".TP\n\\fB{row.name}\\fR\n", PAGES["pdlease.toml.5"])
+                self.assertIn(f".TP\n\\fB{row.name}\\fR\n", PAGES["pdlease.toml.5"], row.name)
         for name, command in subcommands(cli.parser()).items():
-            self.assertIn(f".SS \\fB{name}\\fR", PAGES["pdleasectl.8"])
+            self.assertIn(f".SS \\fB{name}\\fR", PAGES["pdleasectl.8"], name)
             for option in re.findall(r"--[a-z-]+", command.format_usage()):
-                self.assertIn(roff(option), PAGES["pdleasectl.8"])
+                self.assertIn(roff(option), PAGES["pdleasectl.8"], option)
         for long, short, default, _ in Options.optParameters:
             for said in (f"\\-\\-{long}", f"\\-{short}", default):
-                self.assertIn(said, PAGES["pdlease.8"])
+                self.assertIn(said, PAGES["pdlease.8"], said)
 
     def test_see_also(self) -> None:
         """
@@ -114,6 +115,41 @@ class WritingTests(SynchronousTestCase):
         part = f"{BEGIN}\nnew\n{END}\n"
         self.assertEqual(written_part(page), f"{BEGIN}\nold\n{END}\n")
         self.assertEqual(replaced(page, part), f"before\n{part}behind\n")
+
+    def test_commands(self) -> None:
+        """
+        A command is told with its own arguments, options first, and so are commands within it; what all have in common
+        is told once.
+        """
+        common = argparse.ArgumentParser(add_help=False)
+        common.add_argument("--json", action="store_true", help="as JSON")
+        top = argparse.ArgumentParser(prog="x", parents=[common])
+        outer = top.add_subparsers().add_parser("outer", description="An outer one.", parents=[common])
+        outer.add_argument("place", nargs="?")
+        outer.add_argument("-q", "--quiet", action="store_true", help="100%% quiet")
+        inner = outer.add_subparsers().add_parser("inner", description="An inner one.")
+        inner.add_argument("--to", required=True, choices=("a", "b"), help="default %(default)s", default="a")
+        inner.add_argument("FILE")
+        self.assertEqual(
+            commands(top).splitlines()[1:-1],
+            [
+                ".SH OPTIONS",
+                ".TP",
+                "\\fB\\-\\-json\\fR",
+                "As JSON.",
+                ".SH COMMANDS",
+                ".SS \\fBouter\\fR [\\fB\\-q\\fR] [\\fIplace\\fR]",
+                "An outer one.",
+                ".TP",
+                "\\fB\\-q\\fR, \\fB\\-\\-quiet\\fR",
+                "100% quiet.",
+                ".SS \\fBouter inner\\fR \\fB\\-\\-to\\fR \\fBa\\fR|\\fBb\\fR \\fIFILE\\fR",
+                "An inner one.",
+                ".TP",
+                "\\fB\\-\\-to\\fR \\fBa\\fR|\\fBb\\fR",
+                "Default a.",
+            ],
+        )
 
     def test_any_environment(self) -> None:
         """

@@ -32,12 +32,14 @@ def commands(parser: argparse.ArgumentParser) -> str:
     return "".join(f"{line}\n" for line in (*lines, END))
 
 
-def subcommands(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
-    """The commands of a parser."""
+def subcommands(parser: argparse.ArgumentParser, before: str = "") -> dict[str, argparse.ArgumentParser]:
+    """The commands of a parser, and theirs behind them, by name."""
     found: dict[str, argparse.ArgumentParser] = {}
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
-            found.update(action.choices)
+            for name, command in action.choices.items():
+                found[f"{before}{name}"] = command
+                found |= subcommands(command, f"{before}{name} ")
     return found
 
 
@@ -64,7 +66,8 @@ def _synopsis(action: argparse.Action) -> str:
     """An argument as it stands in the line of its command."""
     if not action.option_strings:
         return f"[{_value(action)}]" if action.nargs == "?" else _value(action)
-    return f"[{' '.join(filter(None, (bold(action.option_strings[0]), _value(action))))}]"
+    option = " ".join(filter(None, (bold(action.option_strings[0]), _value(action))))
+    return option if action.required else f"[{option}]"
 
 
 def _arguments(actions: Iterable[argparse.Action]) -> Iterator[str]:
