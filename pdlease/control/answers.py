@@ -1,10 +1,10 @@
 """
 What each command of C{pdleasectl} does: ask, then print for people or as one JSON document.
 
-The command line is L{pdlease.control.cli}.  Two commands lead out of this room and upwards in the house: C{cleanup}
-(L{pdlease.cleaning}) and C{demo} (C{pdlease.demo.demonstration}).  This is the door to the street, where programs
-start, and not a room that others build on; so those two are imported by name in L{_street} when they are called, and
-nowhere else.
+The command line is L{pdlease.control.cli}.  Three commands lead out of this room and upwards in the house: C{cleanup}
+(C{pdlease.cleaning}), C{identity} (C{pdlease.becoming}) and C{demo} (C{pdlease.demo.demonstration}).  This is the door
+to the street, where programs start, and not a room that others build on; so these are imported by name in L{_street}
+when they are called, and nowhere else.
 """
 
 from __future__ import annotations
@@ -181,9 +181,24 @@ def _log(call: Invocation) -> int:
 
 
 def _identity(call: Invocation) -> int:
+    if call.options.deed in ("renew", "import"):
+        return _become(call)
     with call.connect() as daemon:
         document = daemon.identity()
     return call.answer({"schema": 1, **document}, lambda: render.identity_text(document))
+
+
+def _become(call: Invocation) -> int:
+    options = call.options
+    become: Callable[..., Mapping[str, Any]] = _street(
+        "pdlease.becoming", "renew" if options.deed == "renew" else "take_over"
+    )
+    further = () if options.deed == "renew" else (options.client, options.path, options.uplink)
+    try:
+        document = become(options.config, *further)
+    except Exception as problem:
+        raise _explained(problem, options.config) from problem
+    return call.answer(document, lambda: render.becoming_text(document))
 
 
 def _guests(call: Invocation) -> int:
@@ -230,7 +245,7 @@ def _explained(problem: Exception, path: str) -> Exception:
             return ConfigurationError(f"{path}: {words}", [{"path": "", "message": words}])
         return FailedError(f"{problem.filename}: {words}" if problem.filename else words)
     # These are of rooms above, known here by name only: sentences for the operator.
-    if type(problem).__name__ in ("CannotStart", "AlreadyRunning", "PrivilegeError"):
+    if type(problem).__name__ in ("CannotStart", "AlreadyRunning", "PrivilegeError", "Refused"):
         return FailedError(str(problem))
     return problem
 

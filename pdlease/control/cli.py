@@ -25,6 +25,9 @@ from pdlease.control.wording import Colour, paint_for, plain
 
 DEFAULT_CONFIGURATION = "/etc/pdlease/pdlease.toml"
 
+CLIENTS = ("dhcpcd", "networkd", "wide", "odhcp6c", "dhclient", "dhcp6leased")
+"""The clients whose identity can be taken over (C{pdlease.becoming})."""
+
 
 class Parser(argparse.ArgumentParser):
     """Raises what argparse would print, so that C{--json} can answer with it."""
@@ -83,7 +86,22 @@ def parser() -> argparse.ArgumentParser:
     history = add("history", "Show the last events.")
     history.add_argument("count", metavar="COUNT", type=int, nargs="?", help="how many (default all that are kept)")
     add("log", "Change how much the daemon logs.").add_argument("level", choices=("debug", "verbose", "brief"))
-    add("identity", "Show the DUID and the IAIDs.")
+    identity = add("identity", "Show the DUID and the IAIDs, or become another client.")
+    deeds = identity.add_subparsers(dest="deed", metavar="DEED", parser_class=Parser)
+    for name, words in (
+        ("show", "Show the DUID and the IAIDs (what the command alone does)."),
+        ("renew", "With the daemon down: make a new DUID, and forget what the old one was given."),
+        ("import", "With the daemon down: go on as the client that ran on an uplink before."),
+    ):
+        deed = deeds.add_parser(name, help=words, description=words, parents=[everywhere])
+        if name != "show":
+            deed.add_argument("--config", metavar="FILE", default=DEFAULT_CONFIGURATION, help="default %(default)s")
+        if name == "import":
+            deed.add_argument(
+                "--from", dest="client", choices=CLIENTS, required=True, help="the client that ran before"
+            )
+            deed.add_argument("--path", metavar="FILE", help="its file, where that is not in its usual place")
+            deed.add_argument("--uplink", metavar="NAME", help="which uplink it ran on, where there are several")
     add("guests", "Show the links of guests.")
     add("doctor", "Look for what commonly keeps prefixes from working.")
     cleanup = add("cleanup", "With the daemon dead: remove every address and route that it made.")

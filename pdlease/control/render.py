@@ -159,6 +159,18 @@ def identity_text(document: Document) -> str:
     return "\n".join(lines) + "\n"
 
 
+def becoming_text(document: Document) -> str:
+    """Who this client is from now on, what is known of the one before, and what there is to do."""
+    lines = [identity_text(document).rstrip("\n")]
+    if document.get("earlier") not in (None, document.get("duid")):
+        lines.append(f"before: {plain(document.get('earlier'))}")
+    lines += [f"read: {plain(path)}" for path in document.get("files") or ()]
+    lines += [f"forgotten: the lease of {plain(uplink)}" for uplink in document.get("forgotten") or ()]
+    lines += [f"will be asked for: {plain(prefix)}" for prefix in document.get("prefixes") or ()]
+    lines += [f"note: {plain(remark)}" for remark in document.get("remarks") or ()]
+    return "\n".join(lines) + "\n"
+
+
 def outcomes_text(document: Document) -> str:
     """What was started, one line for each uplink."""
     return "".join(f"{plain(name)}: {plain(words)}\n" for name, words in document.items()) or "There are no uplinks.\n"
