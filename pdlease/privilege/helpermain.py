@@ -19,7 +19,8 @@ import signal
 import socket
 import sys
 from collections.abc import Callable
-from time import monotonic
+from errno import ETOOMANYREFS
+from time import monotonic, sleep
 from typing import NoReturn
 
 import pdlease
@@ -42,6 +43,10 @@ ENOUGH = 1024
 # How many descriptors it may have at most.
 DESCRIPTORS = 32
 
+# How long it waits for the daemon to read descriptors that are under way, and for how long at a time (seconds).
+PATIENCE = 30.0
+PAUSE = 0.002
+
 Answer = Callable[[Box, Callable[[bytes, socket.socket], None]], bytes]
 
 
@@ -60,7 +65,7 @@ def serve(connection: socket.socket, answer: Answer) -> None:
         flush()
         data = encode_box({"_answer": tag, "socket": b"%d" % sent})
         # The first octets take the descriptor along.
-        rest = socket.send_fds(connection, [data], [made.fileno()])
+        rest = pass_on(connection, data, made)
         connection.sendall(data[rest:])
         sent += 1
 
@@ -75,6 +80,27 @@ def serve(connection: socket.socket, answer: Answer) -> None:
                 if len(waiting) >= ENOUGH:
                     flush()
             flush()
+
+
+def pass_on(connection: socket.socket, data: bytes, made: socket.socket, wait: Callable[[float], None] = sleep) -> int:
+    """
+    Send a descriptor along with the first octets of a box.
+
+    The kernel lets a user have no more descriptors under way than it may have open: what the daemon has not read yet
+    counts, and when there are too many uplinks at once it is waited for.
+
+    @param wait: waits so many seconds.
+    @return: how many octets went with it.
+    @raise OSError: when it cannot be sent, or the daemon does not read for L{PATIENCE} seconds.
+    """
+    for _ in range(round(PATIENCE / PAUSE)):
+        try:
+            return socket.send_fds(connection, [data], [made.fileno()])
+        except OSError as error:
+            if error.errno != ETOOMANYREFS:
+                raise
+        wait(PAUSE)
+    return socket.send_fds(connection, [data], [made.fileno()])
 
 
 def log(line: str) -> None:

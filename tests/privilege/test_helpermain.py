@@ -4,19 +4,21 @@ Tests for L{pdlease.privilege.helpermain}; the whole process on a real kernel is
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from typing import cast
 
 from twisted.protocols.amp import parseString
 from twisted.trial.unittest import SynchronousTestCase
 
 from pdlease.privilege.box import Box, encode_box
 from pdlease.privilege.helper import START, import_folders
-from pdlease.privilege.helpermain import Answer, serve
+from pdlease.privilege.helpermain import Answer, pass_on, serve
 
 
 class ServeTests(SynchronousTestCase):
@@ -160,3 +162,44 @@ for path, good in (("/etc/pdlease.toml", toml), ("/etc/dhcp6leased.conf", conf))
             str(errors)
     print(path, sorted(set(sys.modules) - before))
 """
+
+
+class Crowded:
+    """A connection on which a few sends find too many descriptors under way."""
+
+    def __init__(self, *errors: int) -> None:
+        self.errors = list(errors)
+        self.sent: list[bytes] = []
+
+    def sendmsg(self, buffers: list[bytes], ancillary: object, flags: int = 0) -> int:
+        if self.errors:
+            number = self.errors.pop(0)
+            raise OSError(number, os.strerror(number))
+        self.sent.extend(buffers)
+        return len(b"".join(buffers))
+
+
+class PassOnTests(SynchronousTestCase):
+    """Tests of L{pass_on}."""
+
+    def pass_on(self, connection: Crowded) -> list[float]:
+        """Pass a descriptor on; the waits that it took."""
+        waits: list[float] = []
+        with socket.socket() as made:
+            pass_on(cast("socket.socket", connection), b"box", made, waits.append)
+        return waits
+
+    def test_too_many_under_way(self) -> None:
+        """While too many descriptors are under way it waits for the daemon to read them, and then sends."""
+        connection = Crowded(errno.ETOOMANYREFS, errno.ETOOMANYREFS)
+        self.assertEqual((len(self.pass_on(connection)), connection.sent), (2, [b"box"]))
+
+    def test_never_read(self) -> None:
+        """A daemon that does not read any more is not waited for without end."""
+        connection = Crowded(*[errno.ETOOMANYREFS] * 100_000)
+        self.assertRaises(OSError, self.pass_on, connection)
+        self.assertTrue(connection.errors)
+
+    def test_other_errors(self) -> None:
+        """Any other error is one."""
+        self.assertRaises(OSError, self.pass_on, Crowded(errno.EPIPE))
