@@ -30,9 +30,10 @@ from pdlease.ledger import Ledger
 from pdlease.logs import Logger
 from pdlease.operations import DisableIPv6, EnableIPv6, Operation, PrivilegeError
 from pdlease.patience import Patience, Problem
-from pdlease.placement import Placed, place
+from pdlease.placement import Placed, falls_with_link, place
+from pdlease.settling import Token, token_of
 from pdlease.standing import ObjectState, standing
-from pdlease.wanted import Wanted, WantedIPv6
+from pdlease.wanted import Wanted, WantedIPv6, WantedSetting
 
 GATHER = 0.02
 """How long (seconds) notices of the kernel are gathered before they are answered."""
@@ -97,6 +98,7 @@ class Applier:
         self._push: set[ObjectKey] = set()
         self._up: dict[int, bool] = {}
         self._duplicates: dict[ObjectKey, Wanted] = {}
+        self._settled: dict[ObjectKey, Token] = {}
         self._timer: IDelayedCall | None = None
         self._due = inf
         self._passing = False
@@ -150,12 +152,15 @@ class Applier:
 
     def resumed(self) -> None:
         """Tell the kernel all lifetimes anew: the machine slept, and the kernel's own time stood still."""
-        self._push.update(key for key, (item, _) in self._placed.items() if not isinstance(item, WantedIPv6))
+        self._push.update(
+            key for key, (item, _) in self._placed.items() if not isinstance(item, (WantedIPv6, WantedSetting))
+        )
         self._pass()
 
     def retry(self) -> None:
         """Try at once whatever has to wait: rules or rights have changed."""
         self._patience.forgive()
+        self._settled.clear()
         self._pass()
 
     def stop(self) -> None:
@@ -168,7 +173,8 @@ class Applier:
 
     def state_of(self, item: Wanted) -> ObjectState:
         """How a wanted object stands."""
-        return standing(item, self._table, self._ledger.entries, self._patience, self._clock.seconds(), self._marking)
+        now = self._clock.seconds()
+        return standing(item, self._table, self._ledger.entries, self._patience, now, self._marking, self._settled)
 
     @property
     def problems(self) -> tuple[tuple[Wanted, ObjectState], ...]:
@@ -211,9 +217,19 @@ class Applier:
             self._patience.keep(placed.keys() | ours.keys())
             self._patience.links_changed(self._table.links)
         skip = self._patience.barred(now) | self._flights.keys() | self._duplicates_among(now)
+        self._settled = {key: token for key, token in self._settled.items() if key in placed}
         found = compare(
-            placed, current, ours, now, marking=self._marking, skip=skip, push=self._push, kept=self._kept()
+            placed,
+            current,
+            ours,
+            now,
+            marking=self._marking,
+            skip=skip,
+            push=self._push,
+            kept=self._kept(),
+            settled=self._settled,
         )
+        self._settled.update(found.settled)
         acts = [act for act in found.acts if not self._is_contested(act, now)]
         self._held = found.held
         self._ledger.forget(found.gone)
@@ -240,7 +256,7 @@ class Applier:
         for key, (item, link) in self._placed.items():
             if link is not None:
                 up[link.index] = link.is_up
-                if link.is_up and self._up.get(link.index) is False and not isinstance(item, WantedIPv6):
+                if link.is_up and self._up.get(link.index) is False and falls_with_link(item):
                     self._push.add(key)
         self._up = up
 
@@ -269,6 +285,8 @@ class Applier:
     def _is_contested(self, act: Act, now: float) -> bool:
         """Whether this act would put back, once too often, what was there and as it should be a moment ago."""
         if act.wanted is None or act.key in self._push or self._held.get(act.key) != act.wanted:
+            return False
+        if isinstance(act.wanted, WantedSetting):
             return False
         was_contested = self._patience.is_contested(act.key, now)
         is_contested = self._patience.disturbed(act.key, now)
@@ -328,6 +346,8 @@ class Applier:
             )
             if act.wanted is None:
                 self._ledger.forget((act.key,))
+            elif isinstance(act.wanted, WantedSetting) and (token := token_of(act.wanted, self._table)) is not None:
+                self._settled[act.key] = token
             if isinstance(act.operations[-1], (EnableIPv6, DisableIPv6)):
                 self._table.ask_link(act.operations[-1].index)
         else:

@@ -27,15 +27,29 @@ from pdlease.kernel import (
     ObjectKey,
     RouteKey,
 )
-from pdlease.operations import INFINITE, DisableIPv6, EnableIPv6, Operation, PutAddress, PutRoute, PutUnreachable
+from pdlease.linksettings import Raw, raw, raw_after, with_raw
+from pdlease.operations import (
+    INFINITE,
+    DisableIPv6,
+    EnableIPv6,
+    Operation,
+    PutAddress,
+    PutIPv4,
+    PutRoute,
+    PutUnreachable,
+    RemoveAddress,
+    RemoveIPv4,
+    RemoveRoute,
+    RemoveUnreachable,
+)
 
 GRACE = 0.5
 """
 How long (seconds) what was acknowledged is believed without a notice of it; after that the kernel's table is right.
 """
 
-Shown = KernelAddress | KernelRoute | bool | None
-"""What is under a key: an address, a route, whether IPv6 is off on a link, or nothing."""
+Shown = KernelAddress | KernelRoute | Raw
+"""What is under a key: an address, a route, whether IPv6 is off on a link, another setting of a link, or nothing."""
 
 
 @frozen(kw_only=True)
@@ -70,10 +84,12 @@ def shown(table: KernelTable, key: ObjectKey) -> Shown:
     """What the table shows under a key."""
     if len(key) == 4:
         return table.routes.get(key)
-    if key[0] == IPV6_ENABLED:
+    if isinstance(key[0], str):
         link = table.links.get(key[1])
-        return link.ipv6_disabled if link is not None else None
-    return table.addresses.get(cast(AddressKey, key))
+        if link is None:
+            return None
+        return link.ipv6_disabled if key[0] == IPV6_ENABLED else raw(link, key[0])
+    return table.addresses.get(key)
 
 
 class Believed:
@@ -86,12 +102,13 @@ class Believed:
         for key, belief in beliefs.items():
             if len(key) == 4:
                 routes[key] = cast("KernelRoute | None", belief.value)
-            elif key[0] == IPV6_ENABLED:
-                link = table.links.get(key[1])
+            elif isinstance(key[0], str):
+                index = key[1]
+                link = changed.get(index) or table.links.get(index)
                 if link is not None:
-                    changed[link.index] = evolve(link, ipv6_disabled=belief.value is True)
+                    changed[index] = _changed(link, key[0], belief.value)
             else:
-                addresses[cast(AddressKey, key)] = cast("KernelAddress | None", belief.value)
+                addresses[key] = cast("KernelAddress | None", belief.value)
         self._table = table
         self._changed = changed
         self.links: Mapping[int, Link] = {**table.links, **changed} if changed else table.links
@@ -108,6 +125,13 @@ class Believed:
 
 _K = TypeVar("_K")
 _V = TypeVar("_V")
+
+
+def _changed(link: Link, setting: str, value: Shown) -> Link:
+    """A link with a setting as it is believed to be."""
+    if setting == IPV6_ENABLED:
+        return evolve(link, ipv6_disabled=value is True)
+    return with_raw(link, setting, cast(Raw, value))
 
 
 class _Over(Mapping[_K, "_V | None"]):
@@ -141,6 +165,8 @@ def _result(operation: Operation, since: float, protocol: int) -> Shown:
             valid_until=_until(operation.valid, since),
             protocol=protocol,
         )
+    if isinstance(operation, PutIPv4):
+        return KernelAddress(index=operation.index, address=operation.address, protocol=protocol)
     if isinstance(operation, PutRoute):
         return KernelRoute(
             prefix=operation.prefix,
@@ -154,4 +180,6 @@ def _result(operation: Operation, since: float, protocol: int) -> Shown:
         return KernelRoute(prefix=operation.prefix, table=operation.table, metric=operation.metric, kind=UNREACHABLE)
     if isinstance(operation, (EnableIPv6, DisableIPv6)):
         return isinstance(operation, DisableIPv6)
-    return None
+    if isinstance(operation, (RemoveAddress, RemoveIPv4, RemoveRoute, RemoveUnreachable)):
+        return None
+    return raw_after(operation)

@@ -3,7 +3,8 @@ What has to be done so that the kernel holds what is wanted.
 
 Three things are compared: what is wanted (L{pdlease.wanted}), what the kernel holds (L{pdlease.kernel}), and what of it
 is ours (L{pdlease.ledger}).  The answer depends on nothing else, so the same code makes a first assignment, puts a lost
-address back, and finds itself done after a restart.  When it is asked, what is under way and what was refused is
+address back, and finds itself done after a restart.  What is ours and no longer wanted is L{pdlease.leftovers},
+settings of links are L{pdlease.settling}.  When it is asked, what is under way and what was refused is
 L{pdlease.applier}.
 
 The kernel reports lifetimes in whole seconds, and what it is told is rounded down so as never to go beyond the
@@ -13,14 +14,15 @@ remaining lifetime (L-15): two times less than L{SLACK} apart are the same.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from ipaddress import IPv4Interface, IPv6Interface
+from ipaddress import IPv4Interface
 from math import inf
-from typing import Protocol, cast
+from types import MappingProxyType
+from typing import cast
 
 from attrs import evolve, field, frozen
 
+from pdlease.acts import Act, Current, Marking, is_ours, removal_of
 from pdlease.kernel import (
-    ADDRESS_PROTOCOL,
     IPV6_ENABLED,
     UNICAST,
     AddressKey,
@@ -31,21 +33,16 @@ from pdlease.kernel import (
     RouteKey,
 )
 from pdlease.ledger import Owned, OwnedAddress, OwnedRoute, OwnedSetting
-from pdlease.operations import (
-    INFINITE,
-    DisableIPv6,
-    EnableIPv6,
-    Operation,
-    PutAddress,
-    PutRoute,
-    PutUnreachable,
-    RemoveAddress,
-    RemoveIPv4,
-    RemoveRoute,
-    RemoveUnreachable,
-)
+from pdlease.leftovers import leftovers
+from pdlease.operations import INFINITE, EnableIPv6, Operation, PutAddress, PutIPv4, PutRoute, PutUnreachable
 from pdlease.placement import Placed, Slot, place, slot_of
-from pdlease.wanted import Wanted, WantedAddress, WantedIPv6, WantedRoute, WantedUnreachable
+from pdlease.settling import Settled, settle
+from pdlease.wanted import Wanted, WantedAddress, WantedIPv6, WantedRoute, WantedSetting, WantedUnreachable
+
+__all__ = ["Act", "Comparison", "Current", "Marking", "compare", "difference", "seconds_left"]
+
+USUAL = Marking()
+"""The mark by default, on a kernel that tells it."""
 
 SLACK = 2.0
 """By so many seconds what the kernel shows may end before what is wanted."""
@@ -62,62 +59,6 @@ what it was told could not be compared with what it holds.
 """
 
 
-class Current(Protocol):
-    """
-    What the kernel is believed to hold: L{pdlease.kernel.KernelTable}, with what has been acknowledged but not been
-    heard of yet laid over it.
-    """
-
-    @property
-    def links(self) -> Mapping[int, Link]:
-        """Every link by index."""
-
-    @property
-    def addresses(self) -> Mapping[AddressKey, KernelAddress | None]:
-        """Every address; C{None} for one that is believed to be gone."""
-
-    @property
-    def routes(self) -> Mapping[RouteKey, KernelRoute | None]:
-        """The IPv6 routes with our protocol number; C{None} for one that is believed to be gone."""
-
-    def link_named(self, name: str) -> Link | None:
-        """Find the link that is called C{name} now; C{None} if there is none."""
-
-
-@frozen(kw_only=True)
-class Act:
-    """
-    What is to be done about one object.
-
-    @ivar key: the object's.
-    @ivar operations: in order; two where it must be removed before it can be made as wanted.
-    @ivar entry: what must stand in the ledger before, or C{None} for a removal.
-    @ivar wanted: what it is done for, or C{None} for a removal.
-    """
-
-    key: ObjectKey
-    operations: tuple[Operation, ...]
-    entry: Owned | None = None
-    wanted: Wanted | None = None
-
-
-@frozen(kw_only=True)
-class Marking:
-    """
-    How our mark is told.
-
-    @ivar protocol: IFA_PROTO of our addresses.
-    @ivar is_shown: whether the kernel tells it at all (since Linux 5.18); where it does not, the ledger alone decides.
-    """
-
-    protocol: int = ADDRESS_PROTOCOL
-    is_shown: bool = True
-
-    def is_on(self, address: KernelAddress) -> bool:
-        """Whether an address may be ours."""
-        return address.protocol == self.protocol or (address.protocol is None and not self.is_shown)
-
-
 @frozen(kw_only=True)
 class Comparison:
     """
@@ -126,13 +67,16 @@ class Comparison:
     @ivar acts: what is to be done, in order.
     @ivar held: what is wanted and there, by key.
     @ivar gone: keys of ledger entries that stand for nothing any more.
-    @ivar inherited: ledger entries of what is there and wanted by another uplink than before, e.g. by a new name.
+    @ivar inherited: ledger entries of what is there and wanted by another uplink than before, e.g. by a new name, or
+        was set as wanted before anything was done.
+    @ivar settled: what was found set as wanted.
     """
 
     acts: tuple[Act, ...] = ()
     held: Mapping[ObjectKey, Wanted] = field(factory=dict)
     gone: tuple[ObjectKey, ...] = ()
     inherited: tuple[Owned, ...] = ()
+    settled: Settled = field(factory=dict)
 
 
 def difference(
@@ -141,7 +85,7 @@ def difference(
     ours: Mapping[ObjectKey, Owned],
     now: float,
     *,
-    marking: Marking = Marking(),
+    marking: Marking = USUAL,
 ) -> tuple[Operation, ...]:
     """
     The operations that make the kernel hold what is wanted and nothing else of ours.
@@ -162,10 +106,11 @@ def compare(
     ours: Mapping[ObjectKey, Owned],
     now: float,
     *,
-    marking: Marking = Marking(),
+    marking: Marking = USUAL,
     skip: Collection[ObjectKey] = (),
     push: Collection[ObjectKey] = (),
     kept: Collection[str] = (),
+    settled: Settled = MappingProxyType({}),
 ) -> Comparison:
     """
     The same with more to say and more to be told; the cost is linear in the number of objects.
@@ -174,10 +119,18 @@ def compare(
     @param skip: keys that nothing is to be done about now.
     @param push: keys whose object is to be made again even if it seems right.
     @param kept: names of uplinks whose objects stay although nobody wants them (yet).
+    @param settled: what has been set about links, and is not to be set again (L{pdlease.settling}).
     """
+    settlement = settle(
+        {key: (item, link) for key, (item, link) in placed.items() if isinstance(item, WantedSetting) and link},
+        current,
+        ours,
+        settled,
+        skip,
+    )
     enabling: list[Act] = []
     puts: list[Act] = []
-    held: dict[ObjectKey, Wanted] = {}
+    held: dict[ObjectKey, Wanted] = {**settlement.held}
     enabled: set[int] = set()
     foreign: set[Slot] | None = None
     for key, (item, link) in placed.items():
@@ -189,14 +142,14 @@ def compare(
                 enabled.add(link.index)
                 enabling.append(_enable(item, link, ours))
     for key, (item, link) in placed.items():
-        if isinstance(item, WantedIPv6):
+        if isinstance(item, (WantedIPv6, WantedSetting)):
             continue
         there: KernelAddress | KernelRoute | None
         if isinstance(item, WantedAddress):
             there = current.addresses.get(cast(AddressKey, key))
         else:
             there = current.routes.get(cast(RouteKey, key))
-        if there is not None and not _is_ours(key, there, ours, marking):
+        if there is not None and not is_ours(key, there, ours, marking):
             continue
         if there is not None and key not in push and _agrees(item, there, now):
             held[key] = item
@@ -209,19 +162,28 @@ def compare(
             if slot_of(item) in foreign:
                 continue
         act = _put(key, item, link, there, now)
-        if act is not None and (link is None or _can_take(link, enabled)):
+        if act is not None and (link is None or _is_ipv4(item) or _can_take(link, enabled)):
             puts.append(act)
 
-    removals, gone = _leftovers(placed, current, ours, marking, skip, kept)
+    removals, gone = leftovers(placed, current, ours, marking, skip, kept)
     return Comparison(
-        acts=(*enabling, *puts, *removals),
+        acts=(
+            *(Act(key=s.key, operations=(s.operation,), entry=s.entry, wanted=s.wanted) for s in settlement.due),
+            *enabling,
+            *puts,
+            *removals,
+        ),
         held=held,
         gone=gone,
-        inherited=tuple(
-            evolve(ours[key], uplink=item.uplink)
-            for key, item in held.items()
-            if key in ours and ours[key].uplink != item.uplink
+        inherited=(
+            *settlement.entries,
+            *(
+                evolve(ours[key], uplink=item.uplink)
+                for key, item in held.items()
+                if key in ours and key not in settlement.settled and ours[key].uplink != item.uplink
+            ),
         ),
+        settled=settlement.settled,
     )
 
 
@@ -230,13 +192,6 @@ def seconds_left(until: float, now: float) -> int:
     if until == inf:
         return INFINITE
     return max(0, min(int(until - now), INFINITE - 1))
-
-
-def _removal(link: str, index: int, address: IPv6Interface | IPv4Interface) -> RemoveAddress | RemoveIPv4:
-    """What removes an address."""
-    if isinstance(address, IPv4Interface):
-        return RemoveIPv4(link=link, index=index, address=address)
-    return RemoveAddress(link=link, index=index, address=address)
 
 
 def _foreign_slots(current: Current, ours: Mapping[ObjectKey, Owned]) -> set[Slot]:
@@ -248,18 +203,17 @@ def _foreign_slots(current: Current, ours: Mapping[ObjectKey, Owned]) -> set[Slo
     }
 
 
+def _is_ipv4(item: Wanted) -> bool:
+    """Whether this is an IPv4 address, which stays on a link that is down, and whose route the kernel makes."""
+    return isinstance(item, WantedAddress) and isinstance(item.address, IPv4Interface)
+
+
 def _can_take(link: Link, enabled: Collection[int]) -> bool:
     """
     Whether addresses and routes can be put on a link.  To one that is down the kernel adds addresses but no routes, and
     when it is set down it drops both: all is put there when it is up.
     """
     return link.is_up and (not link.ipv6_disabled or link.index in enabled)
-
-
-def _is_ours(
-    key: ObjectKey, there: KernelAddress | KernelRoute, ours: Mapping[ObjectKey, Owned], marking: Marking
-) -> bool:
-    return key in ours and (isinstance(there, KernelRoute) or marking.is_on(there))
 
 
 def _same_time(shown: float, wanted: float, now: float) -> bool:
@@ -305,7 +259,7 @@ def _put(
     Make an object as wanted; C{None} if so little time is left that it is not worth it.  An address that is there for
     longer than the kernel can be told is removed.
     """
-    assert not isinstance(item, WantedIPv6)
+    assert not isinstance(item, (WantedIPv6, WantedSetting))
     operations: tuple[Operation, ...]
     entry: Owned
     valid = seconds_left(item.valid_until, now)
@@ -314,11 +268,15 @@ def _put(
         return None
     if isinstance(item, WantedAddress):
         assert link is not None and (there is None or isinstance(there, KernelAddress))
-        remove = _removal(link.name, link.index, there.address if there else item.address)
+        remove = removal_of(link.name, link.index, there.address if there else item.address)
         if valid == 0:
             return Act(key=key, operations=(remove,)) if there else None
-        preferred = min(seconds_left(item.preferred_until, now), valid)
-        put = PutAddress(link=link.name, index=link.index, address=item.address, preferred=preferred, valid=valid)
+        put: PutAddress | PutIPv4
+        if isinstance(item.address, IPv4Interface):
+            put = PutIPv4(link=link.name, index=link.index, address=item.address)
+        else:
+            preferred = min(seconds_left(item.preferred_until, now), valid)
+            put = PutAddress(link=link.name, index=link.index, address=item.address, preferred=preferred, valid=valid)
         # Replacing an address keeps the prefix length that it has.
         operations = (put,) if there is None or there.address == item.address else (remove, put)
         entry = OwnedAddress(index=link.index, address=item.address, link=link.name, uplink=item.uplink)
@@ -351,68 +309,3 @@ def _put(
         uplink=item.uplink,
     )
     return Act(key=key, operations=operations, entry=entry, wanted=item)
-
-
-def _leftovers(
-    placed: Placed,
-    current: Current,
-    ours: Mapping[ObjectKey, Owned],
-    marking: Marking,
-    skip: Collection[ObjectKey],
-    kept: Collection[str],
-) -> tuple[tuple[Act, ...], tuple[ObjectKey, ...]]:
-    """What is ours and not wanted any more: its removal, and the keys of what is not there any more anyway."""
-    routes: list[Act] = []
-    addresses: list[Act] = []
-    refusing: list[Act] = []
-    settings: list[Act] = []
-    gone: list[ObjectKey] = []
-    guarded = {entry.index for entry in ours.values() if entry.uplink in kept}
-    inhabited: set[int] | None = None
-    for key, entry in ours.items():
-        if key in placed or key in skip or entry.uplink in kept:
-            continue
-        # An index without a link is that of a link that was deleted, and everything on it with it.
-        link = current.links.get(entry.index) if entry.index is not None else None
-        name = link.name if link else entry.link
-        if isinstance(entry, OwnedSetting):
-            if entry.setting == IPV6_ENABLED and link and not link.ipv6_disabled:
-                # Switching IPv6 off takes everybody's addresses along: it waits until nobody else has any.
-                if inhabited is None:
-                    inhabited = _inhabited(current, ours, marking)
-                if entry.index in guarded or entry.index in inhabited:
-                    continue
-                settings.append(Act(key=key, operations=(DisableIPv6(link=name, index=link.index),)))
-            else:
-                gone.append(key)
-        elif isinstance(entry, OwnedAddress):
-            address = current.addresses.get(entry.key)
-            if link and address and marking.is_on(address):
-                removed = _removal(name, entry.index, address.address)
-                addresses.append(Act(key=key, operations=(removed,)))
-            else:
-                gone.append(key)
-        elif current.routes.get(entry.key) is None or (entry.index is not None and link is None):
-            gone.append(key)
-        elif entry.index is None:
-            removal: Operation = RemoveUnreachable(
-                link=name, prefix=entry.prefix, table=entry.table, metric=entry.metric
-            )
-            refusing.append(Act(key=key, operations=(removal,)))
-        else:
-            removal = RemoveRoute(
-                link=name, index=entry.index, prefix=entry.prefix, table=entry.table, metric=entry.metric
-            )
-            routes.append(Act(key=key, operations=(removal,)))
-    return (*routes, *addresses, *refusing, *settings), tuple(gone)
-
-
-def _inhabited(current: Current, ours: Mapping[ObjectKey, Owned], marking: Marking) -> set[int]:
-    """The links on which others have addresses or routes; the kernel's own link-local addresses do not count."""
-    found = {
-        index
-        for (index, ip), address in current.addresses.items()
-        if address and ip.version == 6 and not ip.is_link_local and not _is_ours((index, ip), address, ours, marking)
-    }
-    found.update(route.index for key, route in current.routes.items() if route and route.index and key not in ours)
-    return found

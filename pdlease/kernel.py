@@ -40,7 +40,7 @@ RouteKey = tuple[IPv6Network, int | None, int, int]
 """Prefix, index of the link (C{None} for a route that is not C{UNICAST}), table, metric."""
 
 SettingKey = tuple[str, int]
-"""Name of a setting of a link (L{IPV6_ENABLED}) and the link's index."""
+"""Name of a setting of a link (L{IPV6_ENABLED}, or one of L{pdlease.linksettings}) and the link's index."""
 
 ObjectKey = AddressKey | RouteKey | SettingKey
 """What anything that we hold in the kernel is found by; keys of different kinds never compare equal."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
-from ipaddress import IPv6Interface, IPv6Network
+from ipaddress import IPv4Interface, IPv6Interface, IPv6Network, ip_interface
 from typing import Any
 
 from attrs import frozen
@@ -37,7 +37,7 @@ class OwnedAddress:
     """
 
     index: int
-    address: IPv6Interface
+    address: IPv6Interface | IPv4Interface
     link: str
     uplink: str
 
@@ -82,7 +82,8 @@ class OwnedSetting:
     @ivar index: of the link.
     @ivar earlier: its value before, as text.
     @ivar link: what the link was called.
-    @ivar uplink: name of the uplink that it was changed for.
+    @ivar uplink: name of the uplink, switch or guest that it was changed for.
+    @ivar value: the value that it was given, as text; empty for the one that the setting can only be given.
     """
 
     setting: str
@@ -90,6 +91,7 @@ class OwnedSetting:
     earlier: str
     link: str
     uplink: str
+    value: str = ""
 
     @property
     def key(self) -> SettingKey:
@@ -292,7 +294,7 @@ def _line(entry: Owned, gone: bool = False) -> str:
     else:
         own = (
             f'"kind": "setting", "setting": {_text(entry.setting)}, "index": {entry.index}, '
-            f'"earlier": {_text(entry.earlier)}'
+            f'"earlier": {_text(entry.earlier)}, "value": {_text(entry.value)}'
         )
     end = ', "gone": true' if gone else ""
     return f'{{{own}, "link": {_text(entry.link)}, "uplink": {_text(entry.uplink)}{end}}}\n'
@@ -330,7 +332,7 @@ def _entry(fields: dict[str, Any]) -> Owned:
     kind = fields["kind"]
     link, uplink = _word(fields["link"]), _word(fields["uplink"])
     if kind == "address":
-        address = IPv6Interface(_word(fields["address"]))
+        address = ip_interface(_word(fields["address"]))
         return OwnedAddress(index=_number(fields["index"]), address=address, link=link, uplink=uplink)
     if kind == "route":
         return OwnedRoute(
@@ -348,5 +350,6 @@ def _entry(fields: dict[str, Any]) -> Owned:
             earlier=_word(fields["earlier"]),
             link=link,
             uplink=uplink,
+            value=_word(fields.get("value", "")),
         )
     raise ValueError(kind)

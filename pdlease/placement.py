@@ -12,7 +12,7 @@ from ipaddress import IPv6Network
 from typing import Protocol
 
 from pdlease.kernel import IPV6_ENABLED, Link, ObjectKey, RouteKey
-from pdlease.wanted import Wanted, WantedAddress, WantedIPv6, WantedRoute, WantedUnreachable
+from pdlease.wanted import Wanted, WantedAddress, WantedIPv6, WantedRoute, WantedSetting, WantedUnreachable
 
 Slot = tuple[IPv6Network, int, int]
 """Prefix, table and metric: a route that is put replaces what has all three, on whatever link."""
@@ -50,7 +50,7 @@ def place(wanted: Iterable[Wanted], names: LinkNames, now: float) -> Placed:
             link = links[item.link]
             if link is None:
                 continue
-        if not isinstance(item, WantedIPv6) and item.valid_until <= now:
+        if not isinstance(item, (WantedIPv6, WantedSetting)) and item.valid_until <= now:
             continue
         key = key_of(item, link)
         if isinstance(item, (WantedRoute, WantedUnreachable)):
@@ -76,7 +76,7 @@ def key_of(item: Wanted, link: Link | None) -> ObjectKey:
         return link.index, item.address.ip
     if isinstance(item, WantedRoute):
         return item.prefix, link.index, item.table, item.metric
-    return IPV6_ENABLED, link.index
+    return (item.setting if isinstance(item, WantedSetting) else IPV6_ENABLED), link.index
 
 
 def slot_of(item: WantedRoute | WantedUnreachable) -> Slot:
@@ -84,9 +84,16 @@ def slot_of(item: WantedRoute | WantedUnreachable) -> Slot:
     return item.prefix, item.table, item.metric
 
 
+def falls_with_link(item: Wanted) -> bool:
+    """Whether the kernel drops an object when its link is set down: IPv6 addresses and routes."""
+    if isinstance(item, WantedAddress):
+        return item.address.version == 6
+    return isinstance(item, WantedRoute)
+
+
 def _rank(item: Wanted) -> tuple[bool, float, float]:
     """Who has a place that two want: the greater."""
-    if isinstance(item, WantedIPv6):
+    if isinstance(item, (WantedIPv6, WantedSetting)):
         return True, 0.0, 0.0
     if isinstance(item, WantedAddress):
         return True, item.preferred_until, item.valid_until

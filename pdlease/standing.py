@@ -14,9 +14,10 @@ from attrs import evolve, frozen
 from pdlease.belief import shown
 from pdlease.difference import Marking
 from pdlease.kernel import KernelAddress, KernelTable, Link, ObjectKey
+from pdlease.linksettings import MASTER, value_of
 from pdlease.patience import Patience, Problem
 from pdlease.placement import key_of
-from pdlease.wanted import Wanted, WantedAddress, WantedIPv6, WantedRoute, WantedUnreachable
+from pdlease.wanted import Wanted, WantedAddress, WantedIPv6, WantedRoute, WantedSetting, WantedUnreachable
 
 
 class Condition(Enum):
@@ -29,6 +30,7 @@ class Condition(Enum):
     DUPLICATE = "another host on the link holds the address"
     FOREIGN = "it is there, but not ours, and stays as it is"
     REFUSED = "the kernel or the helper refuses it; it is tried again"
+    CHANGED = "somebody else has changed it since; it is set again on reload"
     CONTESTED = "somebody else keeps taking it away; it is put back with growing delay"
 
 
@@ -54,6 +56,7 @@ def standing(
     patience: Patience,
     now: float,
     marking: Marking,
+    settled: Container[ObjectKey] = (),
 ) -> ObjectState:
     """
     Tell how a wanted object stands.
@@ -62,6 +65,7 @@ def standing(
     @param patience: what was refused or is contested.
     @param now: boot-clock second.
     @param marking: how our mark is told.
+    @param settled: keys of the settings of links that have been set.
     """
     link = None
     if not isinstance(item, WantedUnreachable):
@@ -72,6 +76,9 @@ def standing(
     there = shown(table, key)
     if isinstance(item, WantedIPv6):
         is_there, is_ours = there is False, True
+    elif isinstance(item, WantedSetting):
+        assert link is not None
+        is_there, is_ours = value_of(link, item.setting, table.links) == item.value, True
     else:
         is_there = there is not None
         is_ours = key in ours and not (isinstance(there, KernelAddress) and not marking.is_on(there))
@@ -90,11 +97,15 @@ def standing(
         return ObjectState(condition=Condition.TENTATIVE)
     if is_installed:
         return ObjectState(condition=Condition.INSTALLED, is_installed=True)
-    return _absent(item, link)
+    return _absent(item, link, table, key in settled)
 
 
-def _absent(item: Wanted, link: Link | None) -> ObjectState:
+def _absent(item: Wanted, link: Link | None, table: KernelTable, is_settled: bool) -> ObjectState:
     """What is not there, and not refused either: it waits for its link, or for an answer."""
+    if isinstance(item, WantedSetting):
+        if item.setting == MASTER and item.value and table.link_named(item.value) is None:
+            return _in_the_way(Condition.WAITING, item, f"there is no link {item.value}")
+        return _in_the_way(Condition.CHANGED, item) if is_settled else ObjectState(condition=Condition.PENDING)
     if link is not None and not link.is_up:
         return _in_the_way(Condition.WAITING, item, f"link {link.name} is down")
     return ObjectState(condition=Condition.PENDING)
@@ -107,6 +118,8 @@ def _in_the_way(condition: Condition, item: Wanted, text: str = "") -> ObjectSta
         operation = f"add on-link route {item.prefix} on {item.link}"
     elif isinstance(item, WantedUnreachable):
         operation = f"add unreachable route {item.prefix}"
+    elif isinstance(item, WantedSetting):
+        operation = f"set {item.setting} of {item.link} to {item.value or 'none'}"
     else:
         operation = f"enable IPv6 on {item.link}"
     return ObjectState(condition=condition, problem=Problem(operation=operation, errno=0, text=text or condition.value))

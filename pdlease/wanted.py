@@ -11,14 +11,14 @@ and stay so however often they are applied (D52, D53, L-15).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from ipaddress import IPv6Interface, IPv6Network
+from collections.abc import Iterator, Mapping, Sequence
+from ipaddress import IPv4Interface, IPv6Interface, IPv6Network
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from pdlease.config.model import ON_LINK_METRIC, Delegation, Uplink
 from pdlease.lease import Binding, DelegatedPrefix, Lease
-from pdlease.subnets import Carving, carve
+from pdlease.subnets import Carving, GuestShare, carve
 
 
 @frozen(kw_only=True)
@@ -27,14 +27,14 @@ class WantedAddress:
     An address of ours on a downstream link.
 
     @ivar link: name of the link.
-    @ivar address: with the prefix length of the subnet.
+    @ivar address: with the prefix length of the subnet; only local ones of guests are IPv4.
     @ivar preferred_until: from when on it is deprecated.
     @ivar valid_until: from when on it must not be there.
-    @ivar uplink: name of the uplink whose lease it comes of.
+    @ivar uplink: name of the uplink whose lease it comes of, or the guest that it is for.
     """
 
     link: str
-    address: IPv6Interface
+    address: IPv6Interface | IPv4Interface
     preferred_until: float
     valid_until: float
     uplink: str
@@ -96,7 +96,24 @@ class WantedIPv6:
     uplink: str
 
 
-Wanted = WantedAddress | WantedRoute | WantedUnreachable | WantedIPv6
+@frozen(kw_only=True)
+class WantedSetting:
+    """
+    A setting of a link of a switch or guest: set on appearance and reload only (design 4).
+
+    @ivar link: name of the link.
+    @ivar setting: which one (L{pdlease.linksettings}).
+    @ivar value: its value, as text.
+    @ivar uplink: the switch or guest that it is for (L{pdlease.guests}).
+    """
+
+    link: str
+    setting: str
+    value: str
+    uplink: str
+
+
+Wanted = WantedAddress | WantedRoute | WantedUnreachable | WantedIPv6 | WantedSetting
 
 
 @frozen(kw_only=True)
@@ -109,6 +126,7 @@ class CarvedPrefix:
     @ivar prefix: as the server gave it.
     @ivar carving: how it is cut up.
     @ivar addresses: the address for each of the carving's assignments, in their order.
+    @ivar guests: the address of this host for each of the carving's guests, in their order.
     """
 
     delegation: str
@@ -116,6 +134,7 @@ class CarvedPrefix:
     prefix: DelegatedPrefix
     carving: Carving
     addresses: tuple[WantedAddress, ...] = ()
+    guests: tuple[WantedAddress, ...] = ()
 
 
 @frozen(kw_only=True)
@@ -133,7 +152,9 @@ class Share:
     wanted: tuple[Wanted, ...] = ()
 
 
-def share(uplink: Uplink, lease: Lease, iaids: Mapping[str, int], now: float) -> Share:
+def share(
+    uplink: Uplink, lease: Lease, iaids: Mapping[str, int], now: float, guests: Sequence[GuestShare] = ()
+) -> Share:
     """
     Make of a lease what should be in the kernel.
 
@@ -144,43 +165,69 @@ def share(uplink: Uplink, lease: Lease, iaids: Mapping[str, int], now: float) ->
 
     @param iaids: the IAID of each delegation, by key; a delegation without one contributes nothing.
     @param now: boot-clock second.
+    @param guests: the NICs of guests that want a /64 of the first delegation.
     """
     carvings: list[CarvedPrefix] = []
-    for delegation in uplink.delegations:
+    for index, delegation in enumerate(uplink.delegations):
         binding = lease.binding(iaids[delegation.key]) if delegation.key in iaids else None
-        if binding is not None:
-            carvings.extend(
-                _carved(uplink, delegation, binding, prefix) for prefix in binding.prefixes if prefix.valid_until > now
-            )
+        shares = tuple(guests) if index == 0 else ()
+        for prefix in binding.prefixes if binding is not None else ():
+            if binding is not None and prefix.valid_until > now:
+                carved = _carved(uplink, delegation, binding, prefix, shares)
+                shares = _same_numbers(shares, carved.carving)
+                carvings.append(carved)
     return Share(
         uplink=uplink.name,
         carvings=tuple(carvings),
         wanted=(
             *(wanted for carved in carvings for wanted in _wanted(uplink, carved)),
-            *(WantedIPv6(link=link, uplink=uplink.name) for link in dict.fromkeys(uplink.links)),
+            *(
+                WantedIPv6(link=link, uplink=uplink.name)
+                for link in dict.fromkeys((*uplink.links, *(guest.link for guest in guests)))
+            ),
         ),
     )
 
 
-def _carved(uplink: Uplink, delegation: Delegation, binding: Binding, prefix: DelegatedPrefix) -> CarvedPrefix:
-    carving = carve(prefix.prefix, delegation.downstreams, excluded=prefix.excluded)
+def _same_numbers(shares: tuple[GuestShare, ...], carving: Carving) -> tuple[GuestShare, ...]:
+    """Shares that want in the next prefix what those without a number have got in this one."""
+    got = {(guest.guest, guest.nic): guest.number for guest in carving.guests}
+    return tuple(
+        share if share.number is not None else evolve(share, number=got.get((share.guest, share.nic)))
+        for share in shares
+    )
+
+
+def _carved(
+    uplink: Uplink,
+    delegation: Delegation,
+    binding: Binding,
+    prefix: DelegatedPrefix,
+    guests: tuple[GuestShare, ...],
+) -> CarvedPrefix:
+    carving = carve(prefix.prefix, delegation.downstreams, excluded=prefix.excluded, guests=guests)
     preferred_until = min(prefix.preferred_until, prefix.valid_until)
     if _is_superseded(prefix, binding):
         preferred_until = min(preferred_until, binding.received_at)
+
+    def address(link: str, own: IPv6Interface) -> WantedAddress:
+        return WantedAddress(
+            link=link,
+            address=own,
+            preferred_until=preferred_until,
+            valid_until=prefix.valid_until,
+            uplink=uplink.name,
+        )
+
     return CarvedPrefix(
         delegation=delegation.key,
         iaid=binding.iaid,
         prefix=prefix,
         carving=carving,
-        addresses=tuple(
-            WantedAddress(
-                link=assignment.link,
-                address=assignment.address,
-                preferred_until=preferred_until,
-                valid_until=prefix.valid_until,
-                uplink=uplink.name,
-            )
-            for assignment in carving.assignments
+        addresses=tuple(address(assignment.link, assignment.address) for assignment in carving.assignments),
+        guests=tuple(
+            address(guest.link, IPv6Interface((guest.subnet.network_address + 1, guest.subnet.prefixlen)))
+            for guest in carving.guests
         ),
     )
 
@@ -204,13 +251,13 @@ def _wanted(uplink: Uplink, carved: CarvedPrefix) -> Iterator[Wanted]:
             metric=uplink.route_metric,
             uplink=uplink.name,
         )
-    for assignment, address in zip(carved.carving.assignments, carved.addresses, strict=True):
+    for address in (*carved.addresses, *carved.guests):
         yield address
         # A /128 is the address itself: there is nobody else on link.
-        if assignment.subnet.prefixlen < 128:
+        if isinstance(address.address, IPv6Interface) and address.address.network.prefixlen < 128:
             yield WantedRoute(
-                link=assignment.link,
-                prefix=assignment.subnet,
+                link=address.link,
+                prefix=address.address.network,
                 valid_until=valid_until,
                 table=uplink.route_table,
                 metric=ON_LINK_METRIC,

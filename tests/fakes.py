@@ -38,16 +38,25 @@ from pdlease.kernel import (
 )
 from pdlease.operations import (
     INFINITE,
+    ClearMaster,
     DisableIPv6,
     EnableIPv6,
     Operation,
     PrivilegeError,
     PutAddress,
+    PutIPv4,
     PutRoute,
     PutUnreachable,
     RemoveAddress,
+    RemoveIPv4,
     RemoveRoute,
     RemoveUnreachable,
+    SetDescription,
+    SetDown,
+    SetGroup,
+    SetLinkAddress,
+    SetMaster,
+    SetUp,
 )
 
 ROUTE_PROTOCOL = 154
@@ -190,7 +199,7 @@ class MemoryKernel:
         """
         link = evolve(self._named(name), is_up=is_up, has_carrier=is_up)
         if not is_up:
-            self._drop_all(link.index)
+            self._drop_all(link.index, with_ipv4=False)
         self._set_link(link)
 
     def hear_routers(self, name: str, *routers: str, flags: Advertised | None = None) -> None:
@@ -205,7 +214,7 @@ class MemoryKernel:
         """IPv6 is switched on a link; off takes everything away."""
         link = evolve(self._named(name), ipv6_disabled=not enabled)
         if not enabled:
-            self._drop_all(link.index)
+            self._drop_all(link.index, with_ipv4=False)
         if link.is_up:
             self._set_link(link)
         else:  # the kernel says nothing (seen with Linux 6.18)
@@ -246,7 +255,11 @@ class MemoryKernel:
         """
         if isinstance(operation, PutAddress):
             self._put_address(operation)
-        elif isinstance(operation, RemoveAddress):
+        elif isinstance(operation, PutIPv4):
+            self._link_for(operation, operation.index)
+            own = KernelAddress(index=operation.index, address=operation.address, protocol=ADDRESS_PROTOCOL)
+            self._set_address(own)
+        elif isinstance(operation, (RemoveAddress, RemoveIPv4)):
             key = operation.index, operation.address.ip
             if key in self.true.addresses:
                 self._drop_address(key)
@@ -255,10 +268,33 @@ class MemoryKernel:
         elif isinstance(operation, (RemoveRoute, RemoveUnreachable)):
             index = operation.index if isinstance(operation, RemoveRoute) else None
             self._drop_route((operation.prefix, index, operation.table, operation.metric))
-        else:
-            assert isinstance(operation, (EnableIPv6, DisableIPv6))
+        elif isinstance(operation, (EnableIPv6, DisableIPv6)):
             link = self._link_for(operation, operation.index)
             self.set_ipv6(link.name, isinstance(operation, EnableIPv6))
+        else:
+            self._set(operation)
+
+    def _set(
+        self, operation: SetMaster | ClearMaster | SetDescription | SetGroup | SetUp | SetDown | SetLinkAddress
+    ) -> None:
+        """Set something about a link; of its being set down its IPv6 feels the consequences."""
+        link = self._link_for(operation, operation.index)
+        if isinstance(operation, (SetUp, SetDown)):
+            if link.is_up != isinstance(operation, SetUp):
+                self.set_up(link.name, isinstance(operation, SetUp))
+        elif isinstance(operation, (SetMaster, ClearMaster)):
+            self.change(link.name, master=operation.master_index if isinstance(operation, SetMaster) else None)
+        elif isinstance(operation, SetDescription):
+            self.change(link.name, alias=operation.text or None)
+        elif isinstance(operation, SetGroup):
+            self.change(link.name, group=operation.group)
+        else:
+            self.change(link.name, link_layer_address=operation.address)
+
+    def change(self, name: str, **values: object) -> None:
+        """Something about a link becomes another."""
+        changed: Link = evolve(self._named(name), **values)
+        self._set_link(changed)
 
     def age(self) -> None:
         """What is over by the clock goes; so does a duplicate, if its lifetime is finite."""
@@ -377,8 +413,8 @@ class MemoryKernel:
         if self.true.routes.pop(key, None) is not None:
             self._tell(lambda: self.heard.routes.pop(key, None))
 
-    def _drop_all(self, index: int) -> None:
-        for key in [key for key in self.true.addresses if key[0] == index]:
+    def _drop_all(self, index: int, *, with_ipv4: bool = True) -> None:
+        for key in [key for key in self.true.addresses if key[0] == index and (with_ipv4 or key[1].version == 6)]:
             self._drop_address(key)
         for route_key in [key for key in self.true.routes if key[1] == index]:
             self._drop_route(route_key)

@@ -14,7 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from pdlease.config.model import ON_LINK_METRIC, Delegation, Uplink
 from pdlease.lease import Binding, DelegatedPrefix, Lease
-from pdlease.subnets import Downstream
+from pdlease.subnets import Downstream, GuestShare
 from pdlease.wanted import (
     Share,
     WantedAddress,
@@ -69,6 +69,50 @@ def addresses(outcome: Share) -> dict[str, tuple[str, float, float]]:
         for item in outcome.wanted
         if isinstance(item, WantedAddress)
     }
+
+
+class GuestTests(SynchronousTestCase):
+    """Guests that want a /64 of the first delegation."""
+
+    def test_address_and_route(self) -> None:
+        """A guest's link has this host's address in its /64, an on-link route and IPv6, as a downstream has."""
+        outcome = share(
+            UPLINK,
+            Lease(bindings=(Binding(iaid=1, prefixes=(prefix("2001:db8::/56"),), received_at=900.0),)),
+            {"lan0": 1},
+            NOW,
+            (GuestShare(guest="web1", nic=0, link="tap0"),),
+        )
+        subnet = IPv6Network("2001:db8:0:3::/64")
+        address = WantedAddress(
+            link="tap0",
+            address=IPv6Interface("2001:db8:0:3::1/64"),
+            preferred_until=2000.0,
+            valid_until=3000.0,
+            uplink="wan",
+        )
+        self.assertEqual(outcome.carvings[0].guests, (address,))
+        self.assertEqual(
+            outcome.wanted[-5:],
+            (
+                address,
+                WantedRoute(
+                    link="tap0", prefix=subnet, valid_until=3000.0, table=254, metric=ON_LINK_METRIC, uplink="wan"
+                ),
+                *IPV6,
+                WantedIPv6(link="tap0", uplink="wan"),
+            ),
+        )
+
+    def test_same_number_in_both(self) -> None:
+        """During renumbering a guest without a number gets the same one in the old prefix and in the new."""
+        wanted = (("a", 5), ("b", None))
+        guests = tuple(GuestShare(guest=name, nic=0, link=f"tap-{name}", number=n) for name, n in wanted)
+        prefixes = (prefix("2001:db8::/56"), prefix("2001:db8:1::/56"))
+        binding = Binding(iaid=1, prefixes=prefixes, received_at=900.0)
+        outcome = share(UPLINK, Lease(bindings=(binding,)), {"lan0": 1}, NOW, guests)
+        numbers = [[guest.number for guest in carved.carving.guests] for carved in outcome.carvings]
+        self.assertEqual(numbers, [[5, 3], [5, 3]])
 
 
 class ShareTests(SynchronousTestCase):

@@ -199,6 +199,8 @@ class NIC:
     @ivar up: whether it is put up or down.
     @ivar local: whether it gets the host's side of a /31 and a /96 (L{pdlease.local}).
     @ivar delegate: name of the uplink whose first delegation gives it a /64; empty for none.
+    @ivar mac: the link-layer address of the link on this host; C{"derived"} for one that follows from the guest's id
+        and name, empty to leave it alone.
     """
 
     link: str
@@ -208,6 +210,7 @@ class NIC:
     up: bool = True
     local: bool = False
     delegate: str = ""
+    mac: str = ""
 
 
 @frozen(kw_only=True)

@@ -358,6 +358,15 @@ NIC = (
         '"wan"',
         "Uplink whose first delegation gives this NIC a /64.",
     ),
+    Key(
+        "mac",
+        values.mac,
+        '``"derived"``, an address of six octets, or empty',
+        '"02:00:5e:10:00:01"',
+        "Link-layer address of the link on this host, which the guest sees as its router's; ``derived`` for one that "
+        "follows from the guest's id and name.  Without it the address is left alone.  The guest's own is for whatever "
+        "runs the guest to give.",
+    ),
 )
 
 LOCAL = (

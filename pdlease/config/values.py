@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from ipaddress import IPv4Network, IPv6Address, IPv6Network
+from re import fullmatch
 
 from pdlease.config.duidform import parse_form
 
@@ -254,6 +255,17 @@ def group(value: object) -> int | str:
     raise wrong(
         "a group number from 0 to 2147483647, or a group name of 1 to 15 bytes without a digit at its end", value
     )
+
+
+def mac(value: object) -> str:
+    """C{"derived"}, the link-layer address of one station, or empty."""
+    if value in ("", "derived"):
+        return str(value)
+    if isinstance(value, str) and fullmatch(r"[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){5}", value):
+        octets = bytes.fromhex(value.replace(":", ""))
+        if any(octets) and not octets[0] & 1:
+            return value.lower()
+    raise wrong('"derived" or the address of one station, as in "02:00:5e:10:00:01"', value)
 
 
 def optional_link(value: object) -> str:

@@ -33,6 +33,7 @@ _CONDITIONS = {
     "foreign": "there already, and not ours",
     "refused": "refused",
     "contested": "contested: something else keeps removing it",
+    "changed": "changed by somebody else since; set again on reload",
 }
 _CONDITION_COLOURS = {"installed": Colour.GOOD, "tentative": Colour.WAITING, "waiting": Colour.WAITING}
 _EVENT_HEAD = ("sequence", "time", "uplink", "event")

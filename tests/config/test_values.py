@@ -135,6 +135,17 @@ class ValuesTests(SynchronousTestCase):
             values.host_part, {"::1": 1, "::": 0, "::1:0:0:0": 1 << 48}, ["1", "", "::1%eth0", "10.0.0.1", 1]
         )
 
+    def test_mac(self) -> None:
+        """
+        A link-layer address is that of one station, written with colons; or it is derived, or left alone (P28).
+        """
+        for value in ("", "derived", "02:00:5e:10:00:01"):
+            self.assertEqual(values.mac(value), value)
+        self.assertEqual(values.mac("02:00:5E:10:00:0A"), "02:00:5e:10:00:0a")
+        nobody = ("00:00:00:00:00:00", "01:00:5e:10:00:01", "ff:ff:ff:ff:ff:ff")
+        for wrong in (*nobody, "02-00-5e-10-00-01", "02:00:5e:10:00", "random", 2, None):
+            self.assertRaises(ValueError, values.mac, wrong)
+
     def test_group(self) -> None:
         """
         P18, W16: a group is a number, or a name that has 1 to 15 bytes and no digit at its end.
