@@ -82,15 +82,13 @@ class WithServer(LiveCase):
     One uplink, two LANs, our own server as the provider.
 
     @ivar server_words: further arguments of the server.
-    @ivar accept_dad: whether there is duplicate address detection.
     """
 
     server_words: tuple[str, ...] = ("--preference", "255")
-    accept_dad = False
 
     def setUp(self) -> None:
         super().setUp()
-        self.network = self.make_network(accept_dad=self.accept_dad)
+        self.network = self.make_network()
         self.heard = self.network.hear()
         self.server = Server(self.network, "cpe0", *self.server_words)
 

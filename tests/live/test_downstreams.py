@@ -390,7 +390,11 @@ class FormTests(WithServer):
 class DetectionTests(WithServer):
     """Duplicate address detection on a downstream."""
 
-    accept_dad = True
+    def setUp(self) -> None:
+        super().setUp()
+        for link in ("lan0", "lan1"):
+            for setting in ("accept_dad", "dad_transmits"):
+                self.network.sysctl(self.network.router, f"net/ipv6/conf/{link}/{setting}", "1")
 
     def test_tentative(self) -> None:
         """While duplicate address detection goes on the status says tentative, and then that the address is there."""

@@ -105,6 +105,28 @@ class UplinkTests(WithServer):
         self.assertIn("fe80::77", sources)
         self.assertEqual(self.on_lan(self.network), {LAN0})
 
+    def test_link_local_duplicate(self) -> None:
+        """
+        A link-local address that another host holds is not used, nor is one that is still tentative; the status says
+        what is waited for (R-5-04).
+        """
+        router = self.network.router
+        for setting, value in (("addr_gen_mode", "1"), ("accept_dad", "1"), ("dad_transmits", "1")):
+            self.network.sysctl(router, f"net/ipv6/conf/wan0/{setting}", value)
+        ip("-n", self.network.isp, "address", "add", "fe80::77/64", "dev", "cpe0", "nodad")
+        ip("-n", router, "-6", "address", "flush", "dev", "wan0", "scope", "link")
+        ip("-n", router, "address", "add", "fe80::77/64", "dev", "wan0")
+        self.start(bound=False)
+        until(lambda: "no other host has" in self.daemon.status()["reason_text"], 5, "the duplicate in the status")
+        self.assertEqual(self.heard.types(), [])
+        ip("-n", router, "address", "delete", "fe80::77/64", "dev", "wan0")
+        ip("-n", router, "address", "add", "fe80::78/64", "dev", "wan0")
+        until(lambda: "detection" in self.daemon.status()["reason_text"], 1, "the tentative address in the status")
+        self.daemon.bound()
+        self.assertEqual(
+            {source for _, source, message in self.heard.messages if message.server_id is None}, {"fe80::78"}
+        )
+
     def test_flapping(self) -> None:
         """A link that goes up and down twenty times in two seconds costs few messages and no lease (R-18.2.12-06)."""
         self.start()
