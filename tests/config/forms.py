@@ -64,7 +64,7 @@ def layouts(draw: st.DrawFn, config: Config) -> str:
         kind = draw(st.integers(0, 3))
         if kind == 0 and "'" not in name and "\\" not in name:
             return f"'{name}'"
-        if kind == 1:
+        if kind == 1 and "\n" not in written(name):
             count += 1
             text += f"m{count}{draw(st.sampled_from(('', ' ')))}= {written(written(name))}{draw(ends)}"
             return f"$m{count}"
