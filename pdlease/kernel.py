@@ -88,10 +88,11 @@ class Link:
 @frozen(kw_only=True)
 class Advertised:
     """
-    What Router Advertisements told of a link (RFC 4861 section 4.2), since IPv6 came up on it.
+    What Router Advertisements told of a link (RFC 4861 section 4.2).
 
-    @ivar heard: whether there was any.
-    @ivar managed: the M flag of the last one: addresses by DHCPv6.
+    @ivar heard: whether one was received after IPv6 came up and the kernel solicited it, which it does only if it would
+        have accepted it by then.
+    @ivar managed: the M flag of the last one ever received: addresses by DHCPv6.
     @ivar other: its O flag: other configuration by DHCPv6.
     """
 

@@ -235,7 +235,8 @@ class Upstream:
         if heard.prefix not in self._until and len(self._until) >= MANY:
             return
         self._until[heard.prefix] = now + heard.preferred
-        self._fresh.add(heard.prefix)
+        if self._is_first:
+            self._fresh.add(heard.prefix)
         if heard.is_for_delegation:
             self._delegating[heard.prefix] = now + heard.preferred
         else:
@@ -311,6 +312,7 @@ class Upstream:
         """Take what is known now for what is."""
         if fresh is not None:
             self._is_first = False
+            self._fresh.clear()
             if Sign.OTHER_PREFIXES in found:
                 # what was named before the link was down belongs to the other upstream
                 self._until = {prefix: until for prefix, until in self._until.items() if prefix in fresh}

@@ -76,7 +76,7 @@ class Inet6Notice:
 
     @ivar index: the link's.
     @ivar disabled: its C{disable_ipv6} setting, or C{None} if the notice does not tell.
-    @ivar heard_router: whether a Router Advertisement was received since IPv6 came up there.
+    @ivar heard_router: whether a Router Advertisement was received that the kernel had solicited since IPv6 came up.
     @ivar managed: the M flag of the last Router Advertisement (RFC 4861 section 4.2).
     @ivar other: its O flag.
     """

@@ -206,7 +206,6 @@ class Table:
         if not (link.is_up and link.has_carrier):
             self._forget_duplicates(link.index)
         if not link.is_up:
-            self._advertised.pop(link.index, None)
             self._routers.pop(link.index, None)
             for key in [key for key, route in self._routes.items() if route.index == link.index]:
                 self._drop_route(key)
@@ -282,9 +281,7 @@ class Table:
         link = self._links.get(notice.index)
         if link is None:
             return
-        # the kernel keeps the flags M and O after a link was down, but not that it heard of them
-        heard = notice.heard_router
-        advertised = Advertised(heard=heard, managed=heard and notice.managed, other=heard and notice.other)
+        advertised = Advertised(heard=notice.heard_router, managed=notice.managed, other=notice.other)
         if self._advertised.get(notice.index, Advertised()) != advertised:
             self._advertised[notice.index] = advertised
             self._touch(notice.index)
