@@ -40,12 +40,14 @@ class Change:
     @ivar removed: names of uplinks that are gone; what they held is taken from the kernel.
     @ivar replaced: names of uplinks that were stopped and begun anew with their lease.
     @ivar kept: names of uplinks that nothing happened to.
+    @ivar adapted: names of uplinks that go on with socket, session and timers under other settings.
     """
 
     added: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
     replaced: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
+    adapted: tuple[str, ...] = ()
 
 
 @frozen(kw_only=True)
@@ -155,9 +157,13 @@ class Router:
     def replace(self, config: model.Config, iaids: IAIDs) -> Change:
         """
         Put another configuration in place; an uplink that did not change keeps session, socket and timers (D37-D40).
+
+        One that has the same link and DUID still, and marks its packets alike, keeps them as well, and asks for what it
+        wants otherwise now (R-8168-08).
         """
         difference = changed_uplinks(self.config, config)
-        replaced = {name: self.uplinks.pop(name) for name in difference.changed}
+        adapted = tuple(name for name in difference.changed if self._goes_on(name, config))
+        replaced = {name: self.uplinks.pop(name) for name in difference.changed if name not in adapted}
         removed = {name: self.uplinks.pop(name) for name in difference.removed}
         for uplink in (*replaced.values(), *removed.values()):
             uplink.stop()
@@ -175,15 +181,29 @@ class Router:
                 self.uplinks[name].keeper.follow(replaced[name].keeper)
             elif name not in self.uplinks:
                 self._add(configured, None)
+            elif name in adapted:
+                self.uplinks[name].adapt(settings_of(configured, self._duid_of(configured), iaids, None))
+                self._want(self.uplinks[name])
         self.uplinks = {configured.name: self.uplinks[configured.name] for configured in config.uplinks}
         self._means.applier.keep_only(self.uplinks)
-        for name in (*difference.added, *difference.changed):
+        for name in (*difference.added, *replaced):
             self.uplinks[name].link_changed()
         # the rules of the privilege provider have changed with the configuration
         self._means.applier.retry()
         return Change(
-            added=difference.added, removed=difference.removed, replaced=difference.changed, kept=difference.unchanged
+            added=difference.added,
+            removed=difference.removed,
+            replaced=tuple(replaced),
+            kept=difference.unchanged,
+            adapted=adapted,
         )
+
+    def _goes_on(self, name: str, config: model.Config) -> bool:
+        """Whether an uplink that changed can go on as it is, with other settings."""
+        old, new = self.config.uplink(name), config.uplink(name)
+        if old is None or new is None or self.uplinks[name].session.settings.duid != self._duid_of(new):
+            return False
+        return (old.link, old.start, old.dscp, old.priority) == (new.link, new.start, new.dscp, new.priority)
 
     def resumed(self) -> None:
         """The machine slept: overdue work runs at once, and the kernel is told the lifetimes anew (design 13)."""

@@ -27,6 +27,7 @@ from pdlease.client.occurrences import (
     LinkDown,
     LinkUp,
     Moved,
+    NewSettings,
     Occurrence,
     Released,
     Remembered,
@@ -179,6 +180,10 @@ class Uplink:
         else:
             self.ask(Request.RELEASE)
         return waiter
+
+    def adapt(self, settings: Settings) -> None:
+        """Go on with other settings, as an operator wants it from now on."""
+        self._happen(NewSettings(settings))
 
     def resumed(self) -> None:
         """The machine slept: overdue work runs at once."""

@@ -24,6 +24,9 @@ from tests.house import ONE, TWO, House
 WIDER = ONE.replace('["lan0"]', '["lan0", "lan9"]')
 """L{ONE}, with one downstream more."""
 
+MARKED = WIDER.replace("[[", "dscp = 1\n[[", 1)
+"""L{WIDER}, with marks on packets, which only another socket can have."""
+
 NONE = """
 [switches.lab]
 link = "br0"
@@ -83,7 +86,7 @@ class HintTests(RouterCase):
     def test_other_length_while_bound(self) -> None:
         """
         R-8168-08, R-8168-09: another length after a reload: what is held stays in use, and it and the length are asked
-        for together, in the Rebind at once as in every Renew from then on.
+        for together, in a Renew at once and in every one from then on.
         """
         house = self.bound(ONE)
         held = house.uplink().lease.prefixes[0].prefix
@@ -92,6 +95,7 @@ class HintTests(RouterCase):
         house.wait(4)
         self.assertEqual([prefix.prefix for prefix in house.uplink().lease.prefixes], [held])
         asked = [message for _, _, message in house.sent][-1]
+        self.assertEqual(asked.message_type, MessageType.RENEW)
         self.assertEqual([prefix.network for prefix in asked.ia_pds[0].prefixes], [held, IPv6Network(f"::/{wider}")])
         count = len(house.sent)
         while "RENEW" not in [MessageType(m.message_type).name for _, _, m in house.sent[count:]]:
@@ -186,7 +190,7 @@ class BeginTests(RouterCase):
         """An uplink that was replaced has no say any more."""
         house = self.bound()
         old = house.uplink("wan")
-        house.replace(WIDER)
+        house.replace(MARKED)
         before = house.router.shares["wan"]
         house.router.leased(old)
         self.assertIs(house.router.shares["wan"], before)
@@ -218,18 +222,38 @@ class ReplaceTests(RouterCase):
 
     def test_changed(self) -> None:
         """
-        An uplink that changed is begun anew with its lease: its addresses stay, what is new comes at once, and a Rebind
-        goes out of a new socket (D39).
+        An uplink whose packets are marked otherwise is begun anew with its lease: its addresses stay, what is new comes
+        at once, and a Rebind goes out of a new socket (D39).
         """
         house = self.bound(ONE)
         old, line = house.uplink(), house.line()
-        self.assertEqual(house.replace(WIDER), Change(replaced=("wan",)))
+        self.assertEqual(house.replace(MARKED), Change(replaced=("wan",)))
         self.assertIsNot(house.uplink(), old)
         self.assertEqual((line.closed, house.line().closed), (1, 0))
         self.assertIn("2001:db8::1/64", house.addresses())
         self.assertFalse([o for o in house.privilege.take() if type(o).__name__.startswith("Remove")])
         house.wait(2)
         self.assertEqual((house.types()[-1], house.uplink().session.state.name), ("REBIND", "BOUND"))
+
+    def test_adapted(self) -> None:
+        """
+        An uplink that wants something else on the same link goes on: it keeps socket, lease and counters, and a Renew
+        asks for what is wanted now (R-8168-08); what only concerns this host asks nobody.
+        """
+        house = self.bound(ONE)
+        old, line, counted = house.uplink(), house.line(), dict(house.uplink().session.counters.sent)
+        self.assertEqual(house.replace(WIDER), Change(adapted=("wan",)))
+        self.assertIs(house.uplink(), old)
+        self.assertEqual((line.closed, house.line()), (0, line))
+        self.assertFalse([o for o in house.privilege.take() if type(o).__name__.startswith("Remove")])
+        house.wait(2)
+        self.assertEqual((house.types()[-1], house.uplink().session.state.name), ("RENEW", "BOUND"))
+        self.assertEqual(house.uplink().session.counters.sent[MessageType.SOLICIT], counted[MessageType.SOLICIT])
+        sent = len(house.sent)
+        house.replace(WIDER.replace("[[", "route_metric = 77\n[[", 1))
+        house.wait(2)
+        self.assertEqual(len(house.sent), sent)
+        self.assertEqual({route.metric for route in house.kernel.true.routes.values() if route.index is None}, {77})
 
     def test_added(self) -> None:
         """An uplink that is new begins at once, and reads; the others are left alone."""
@@ -322,7 +346,7 @@ class StoreTests(RouterCase):
     def test_replaced_while_writing(self) -> None:
         """An uplink that is replaced while its lease is being written does not write a second time meanwhile."""
         house, store = self.slow()
-        house.replace(WIDER)
+        house.replace(MARKED)
         house.wait(3)
         self.assertEqual((store.asked, house.uplink().session.state.name), (["save wan"], "BOUND"))
         store.answer()
