@@ -1,6 +1,6 @@
 """
 C{dhcp6leasectl}: the control program of the original, with exactly its flags and its report, for scripts that use it
-(seed-behaviour 5).
+(seed-behaviour 5)::
 
     dhcp6leasectl [-l] [-s socket] [-w maxwait] interface
 
