@@ -18,9 +18,9 @@ from ipaddress import IPv6Network
 from math import inf, isfinite
 from zlib import crc32
 
-from attrs import evolve, frozen
+from attrs import asdict, evolve, frozen
 
-from pdlease.identity import Identity, KnownDUID, KnownIAID
+from pdlease.identity import Identity, KnownDUID, KnownIAID, KnownSubnet
 from pdlease.interfaces import ITimeSource
 from pdlease.lease import Binding, DelegatedPrefix, Lease, UplinkRecord
 from pdlease.wire.duid import DUID
@@ -91,6 +91,7 @@ def dump_identity(identity: Identity) -> bytes:
             "duids": [
                 {"uplink": known.uplink, "duid": str(known.duid), "asked": known.asked} for known in identity.duids
             ],
+            "subnets": [asdict(known) for known in identity.subnets],
         },
     )
 
@@ -118,6 +119,16 @@ def load_identity(data: bytes) -> Identity:
                     asked=_text(one, "asked"),
                 )
                 for one in _objects(body, "duids", ())
+            ),
+            subnets=tuple(
+                KnownSubnet(
+                    guest=_text(one, "guest"),
+                    nic=_whole(one, "nic"),
+                    uplink=_text(one, "uplink"),
+                    delegation=_text(one, "delegation"),
+                    number=_whole(one, "number"),
+                )
+                for one in _objects(body, "subnets", ())
             ),
         )
     except Damaged:
@@ -184,6 +195,7 @@ def load_uplink(data: bytes, now: Clocks) -> tuple[str, UplinkRecord]:
             for binding in lease.bindings
             if not left.holds(binding.iaid)
             for held in binding.prefixes
+            if held.valid_until <= now.boot
         ]
         return _text(body, "name"), UplinkRecord(
             lease=left,
