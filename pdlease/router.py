@@ -176,7 +176,16 @@ class Router:
             name = configured.name
             if name in replaced:
                 # what another client was given is not ours (R-11-10)
-                same = replaced[name].session.settings.duid == self._duid_of(configured)
+                before, after = replaced[name].session.settings.duid, self._duid_of(configured)
+                same = before == after
+                if not same:
+                    self.log.warn(
+                        "{uplink}: the DUID changes from {old} to {new}: servers will see another client, and what the "
+                        "old one held is forgotten",
+                        uplink=name,
+                        old=before,
+                        new=after,
+                    )
                 self._add(configured, replaced[name].record if same else UplinkRecord(lease=Lease()))
                 self.uplinks[name].keeper.follow(replaced[name].keeper)
             elif name not in self.uplinks:

@@ -10,6 +10,7 @@ from typing import Any
 
 from attrs import evolve
 from twisted.internet.defer import Deferred, ensureDeferred, fail
+from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from pdlease.demo.delegating import Terms
@@ -19,7 +20,7 @@ from pdlease.operations import Operation, PrivilegeError, PutAddress
 from pdlease.router import Change
 from pdlease.wire.codes import MessageType
 from pdlease.wire.duid import DUID
-from tests.house import ONE, TWO, House
+from tests.house import CLIENT, ONE, TWO, House
 
 WIDER = ONE.replace('["lan0"]', '["lan0", "lan9"]')
 """L{ONE}, with one downstream more."""
@@ -130,7 +131,11 @@ class OtherClientTests(RouterCase):
         held = house.uplink().lease.prefixes[0].prefix
         house.identity = evolve(house.identity, duid=DUID.from_uuid(b"x" * 16))
         count = len(house.sent)
-        house.replace(ONE.replace("[[", "dscp = 1\n[[", 1))
+        with capturedLogs() as logged:
+            house.replace(ONE.replace("[[", "dscp = 1\n[[", 1))
+        self.assertIn(
+            f"wan: the DUID changes from {CLIENT} to {house.identity.duid}", str(list(map(formatEvent, logged)))
+        )
         self.assertEqual(house.uplink().lease.prefixes, ())
         house.wait(4)
         first = house.sent[count][2]
