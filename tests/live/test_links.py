@@ -131,11 +131,12 @@ class UplinkTests(WithServer):
         """A link that goes up and down twenty times in two seconds costs few messages and no lease (R-18.2.12-06)."""
         self.start()
         since = self.now()
+        # of a carrier that comes and goes as fast the kernel may tell nothing at all
         for _ in range(20):
             for state in ("down", "up"):
-                ip("-n", self.network.isp, "link", "set", "cpe0", state)
+                self.link("set", "wan0", state)
                 time.sleep(0.05)
-        self.until_state("bound", 15)
+        self.until_state("bound", 30)
         self.assertEqual(self.on_lan(self.network), {LAN0})
         sent = [kind for kind in self.heard.types(since) if kind in (MessageType.REBIND, MessageType.SOLICIT)]
         self.assertTrue(1 <= len(sent) <= 6, sent)
