@@ -4,10 +4,14 @@ Tests of L{pdlease.config.packets}.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from pathlib import Path
+from textwrap import dedent
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from pdlease.config.advice import advice as all_advice
 from pdlease.config.errors import ConfigErrors
 from pdlease.config.packets import (
     OWN_CODES,
@@ -182,3 +186,20 @@ class FileTests(SynchronousTestCase):
         for rest in ("", "delegations = [5]", "delegations = 7", "delegations = []"):
             text = f'[uplinks.wan]\nprofile = "dhcp6leased"\n{rest}\n'
             self.assertIn("uplinks.wan.delegations", str(self.assertRaises(ConfigErrors, parse, text.encode(), "x")))
+
+
+class ProvidersTests(SynchronousTestCase):
+    """
+    The page on providers.
+    """
+
+    def test_examples(self) -> None:
+        """
+        Every example of a file is one, and only the one that breaks rules on purpose is warned of.
+        """
+        page = (Path(__file__).parents[2] / "docs" / "providers.rst").read_text()
+        blocks = [dedent(block) for block in re.findall(r"::\n\n((?:(?: {4}.*)?\n)+)", page)]
+        files = [block for block in blocks if block.lstrip().startswith("[")]
+        self.assertEqual(len(files), 5)
+        warned = [all_advice(parse(text.encode(), "x")) for text in files]
+        self.assertEqual([len(found) for found in warned], [2, 0, 0, 0, 0])
