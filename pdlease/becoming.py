@@ -137,7 +137,8 @@ def renew(path: str, files: Files | None = None) -> Document:
         if kept is None:
             raise Refused("there is no identity yet: the daemon makes one when it starts")
         fresh = identified(
-            Identity(duid=kept.duid, iaids=kept.iaids, asked="none"),
+            # made for no kind that there is, so that none is kept
+            evolve(kept, asked="none", duids=()),
             place.config,
             octets=os.urandom,
             link_address=machine.link_address,

@@ -50,6 +50,25 @@ class KnownDUID:
 
 
 @frozen(kw_only=True)
+class KnownSubnet:
+    """
+    The /64 of a delegation that a guest's NIC got once and keeps while it fits.
+
+    @ivar guest: name of the guest.
+    @ivar nic: index of the NIC.
+    @ivar uplink: name of the uplink.
+    @ivar delegation: as L{KnownIAID.delegation}.
+    @ivar number: which /64, counted from the start of the delegated prefix.
+    """
+
+    guest: str
+    nic: int
+    uplink: str
+    delegation: str
+    number: int
+
+
+@frozen(kw_only=True)
 class Identity:
     """
     @ivar duid: the client's DUID.
@@ -57,12 +76,14 @@ class Identity:
     @ivar asked: which kind of DUID the configuration asked for when this one was made or taken over: one that was taken
         over from another client may be of any type.  Empty where that is not known: the type tells then.
     @ivar duids: the DUIDs of uplinks that have their own, in order of their names.
+    @ivar subnets: which /64 each guest has: kept here since it outlives every lease.
     """
 
     duid: DUID
     iaids: tuple[KnownIAID, ...] = ()
     asked: str = ""
     duids: tuple[KnownDUID, ...] = ()
+    subnets: tuple[KnownSubnet, ...] = ()
 
     def duid_of(self, uplink: str) -> DUID:
         """The DUID that servers see on an uplink."""
