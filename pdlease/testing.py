@@ -31,7 +31,7 @@ from pdlease.interfaces import (
     StoreContext,
     Stored,
 )
-from pdlease.lease import Binding, DelegatedPrefix, Lease, UplinkRecord
+from pdlease.lease import Binding, DelegatedPrefix, Lease, ReconfigureKey, UplinkRecord
 from pdlease.operations import Operation, PrivilegeError, PutAddress, RemoveAddress, RemoveRoute
 from pdlease.wire.duid import DUID
 
@@ -125,6 +125,7 @@ def record(now: float, *, valid: float = 7200.0, preferred: float = 3600.0) -> U
         ),
         sol_max_rt=600,
         inf_max_rt=None,
+        key=ReconfigureKey(server=SERVER, secret=bytes(range(16)), replay=2**63),
     )
 
 

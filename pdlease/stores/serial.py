@@ -22,7 +22,7 @@ from attrs import asdict, evolve, frozen
 
 from pdlease.identity import Identity, KnownDUID, KnownIAID, KnownSubnet
 from pdlease.interfaces import ITimeSource
-from pdlease.lease import Binding, DelegatedPrefix, Lease, UplinkRecord
+from pdlease.lease import Binding, DelegatedPrefix, Lease, ReconfigureKey, UplinkRecord
 from pdlease.wire.duid import DUID
 
 VERSION = 1
@@ -160,6 +160,7 @@ def dump_uplink(name: str, record: UplinkRecord, now: Clocks) -> bytes:
             "server": None if lease.server is None else str(lease.server),
             "bindings": [_binding_out(binding) for binding in lease.bindings],
             "former": [{"iaid": iaid, "prefix": str(prefix)} for iaid, prefix in record.former],
+            "key": None if record.key is None else _key_out(record.key),
         },
     )
 
@@ -202,6 +203,7 @@ def load_uplink(data: bytes, now: Clocks) -> tuple[str, UplinkRecord]:
             sol_max_rt=_optional_whole(body, "sol_max_rt"),
             inf_max_rt=_optional_whole(body, "inf_max_rt"),
             trusted=known and _flag(body, "trusted"),
+            key=None if body.get("key") is None else _key_in(_object(body, "key")),
             former=tuple(dict.fromkeys(former)),
         )
     except Damaged:
@@ -304,6 +306,19 @@ def _body(kind: str, data: bytes) -> Mapping[str, object]:
     if not isinstance(body, dict):
         raise Damaged("it holds no JSON object")
     return body
+
+
+def _key_out(key: ReconfigureKey) -> Mapping[str, object]:
+    """A key of Reconfigure as plain data (R-20-01)."""
+    return {"server": str(key.server), "secret": key.secret.hex(), "replay": key.replay}
+
+
+def _key_in(one: Mapping[str, object]) -> ReconfigureKey:
+    """A key of Reconfigure from plain data."""
+    secret, replay = bytes.fromhex(_text(one, "secret")), one.get("replay")
+    if len(secret) != 16 or isinstance(replay, bool) or not isinstance(replay, int) or not 0 <= replay < 2**64:
+        raise Damaged("key is no key of Reconfigure")
+    return ReconfigureKey(server=DUID(bytes.fromhex(_text(one, "server"))), secret=secret, replay=replay)
 
 
 def _binding_out(binding: Binding) -> Mapping[str, object]:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from pdlease.identity import Identity, KnownDUID, KnownIAID
-from pdlease.lease import Binding, DelegatedPrefix, Lease, UplinkRecord
+from pdlease.lease import Binding, DelegatedPrefix, Lease, ReconfigureKey, UplinkRecord
 from pdlease.stores import serial
 from pdlease.testing import IDENTITY, SetTimes, record
 from pdlease.wire.duid import DUID
@@ -60,6 +60,10 @@ records = st.builds(
     sol_max_rt=st.none() | whole,
     inf_max_rt=st.none() | whole,
     trusted=st.booleans(),
+    key=st.none()
+    | st.builds(
+        ReconfigureKey, server=duids, secret=st.binary(min_size=16, max_size=16), replay=st.integers(0, 2**64 - 1)
+    ),
     former=st.lists(st.tuples(whole, prefixes().map(lambda one: one.prefix)), unique=True, max_size=3).map(tuple),
 )
 
@@ -73,7 +77,7 @@ class RoundTripTests(SynchronousTestCase):
     @given(name=st.text(), stored=records)
     def test_uplinks(self, name: str, stored: UplinkRecord) -> None:
         """
-        Every record comes back exactly, within the same boot (R-12-05).
+        Every record comes back exactly, within the same boot (R-12-05), the key of Reconfigure too (R-20-01, R-20-02).
         """
         self.assertEqual(serial.load_uplink(serial.dump_uplink(name, stored, NOW), NOW), (name, stored))
 
@@ -290,6 +294,13 @@ class DocumentTests(SynchronousTestCase):
             ("sol_max_rt", True),
             ("server", "00"),
             ("server", "zz"),
+            ("key", 1),
+            ("key", {"server": "000300010203", "secret": "00" * 15, "replay": 1}),
+            ("key", {"server": "000300010203", "secret": "00" * 16, "replay": -1}),
+            ("key", {"server": "000300010203", "secret": "00" * 16, "replay": 2**64}),
+            ("key", {"server": "000300010203", "secret": "00" * 16, "replay": True}),
+            ("key", {"server": "000300010203", "secret": "zz" * 16, "replay": 1}),
+            ("key", {"server": "00", "secret": "00" * 16, "replay": 1}),
             ("bindings", {}),
             ("bindings", [1]),
             ("bindings", [{**bindings[0], "iaid": 2**32}]),
