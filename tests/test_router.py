@@ -104,6 +104,25 @@ class HintTests(RouterCase):
         renew = next(m for _, _, m in house.sent[count:] if m.message_type == MessageType.RENEW)
         self.assertEqual([prefix.network for prefix in renew.ia_pds[0].prefixes], [held, IPv6Network(f"::/{wider}")])
 
+    def test_one_prefix_a_link(self) -> None:
+        """
+        R-8987-03: a gateway that gives every association a /64 serves every link; a link more changes nothing for those
+        that are there, and the one that is new is asked for in the same Renew.
+        """
+        split = ONE.replace('["lan0"]', '["lan0", "lan1"]').replace("downstreams", "split = true\ndownstreams")
+        only = Terms(length=64, shortest=64)
+        house = self.bound(split, lambda house: setattr(house.server, "terms", only))
+        before = {link: next(iter(house.addresses(link))) for link in ("lan0", "lan1")}
+        self.assertEqual(len(set(before.values())), 2)
+        numbers = {ia.iaid for ia in house.sent[0][2].ia_pds}
+        house.replace(split.replace('"lan0"', '"lan2", "lan0"'))
+        house.wait(4)
+        self.assertEqual({link: next(iter(house.addresses(link))) for link in before}, before)
+        self.assertEqual(len(house.addresses("lan2")), 1)
+        asked = house.sent[-1][2]
+        self.assertEqual((asked.message_type, len(asked.ia_pds)), (MessageType.RENEW, 3))
+        self.assertLess(numbers, {ia.iaid for ia in asked.ia_pds})
+
     def test_restart_after_expiry(self) -> None:
         """R-8168-02: what expired before a restart is asked for by name, by the same association."""
         house = self.bound(ONE)
