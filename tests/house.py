@@ -41,6 +41,9 @@ from pdlease.wire.messages import Message, decode
 from tests.descriptors import FakeReactor, FakeSocket
 from tests.fakes import MemoryKernel, RecordingPrivilege
 
+MOST_TURNS, MOST_TURNS_A_SECOND = 1000, 10
+"""Turns that a wait may take, and for each of its seconds; a daemon that takes more turns in circles."""
+
 CLIENT = DUID.from_uuid(bytes(range(16)))
 
 SERVER_ADDRESS = "fe80::5e"
@@ -262,14 +265,15 @@ class Street:
     def wait(self, seconds: float) -> None:
         """Let time pass, everything being done at its own second."""
         end = self.clock.seconds() + seconds
-        while True:
+        for _ in range(MOST_TURNS + int(MOST_TURNS_A_SECOND * seconds)):
             due = [call.getTime() for call in self.clock.getDelayedCalls() if call.getTime() <= end]
             if due:
                 self._pass(min(due))
             elif self.clock.seconds() < end:
                 self._pass(end)
             else:
-                break
+                return
+        raise AssertionError(f"never at rest: {[str(call) for call in self.clock.getDelayedCalls()][:5]}")
 
     def _pass(self, moment: float) -> None:
         passed = max(0.0, moment - self.clock.seconds())
