@@ -132,7 +132,7 @@ class SessionPropertyTests(SynchronousTestCase):
         self, happenings: list[tuple[str, object]], rapid: bool, delay: bool, restored: str | None, seed: int
     ) -> None:
         """
-        R-14.1-01, R-12.2, R-18.2.10.1-18: no sequence of occurrences raises, leaves a prefix past its valid lifetime,
+        R-14.1-01, R-18.2.10.1-18: no sequence of occurrences raises, leaves a prefix past its valid lifetime,
         sends more than the limit in any window, leaves something due behind, or changes state or lease untold.
         """
         now = 50.0

@@ -21,7 +21,7 @@ class BindTests(WithKea):
     def test_bind(self) -> None:
         """
         A prefix of Kea's is carved over both LANs: an address with Kea's lifetimes on each, its on-link route, and an
-        unreachable route for the whole delegation (R-12.2-04, WPD-5).
+        unreachable route for the whole delegation (R-18.2.10.1-16, WPD-5).
         """
         status = self.start()
         self.assertEqual(status["state"], "bound")

@@ -96,8 +96,8 @@ class LieTests(WithLiar):
     def test_every_lie_in_every_state(self) -> None:
         """
         Wrong transaction id, wrong or missing identifiers, an empty datagram, an unknown type and a message that is cut
-        off are counted and change nothing: while soliciting, requesting, bound, renewing and rebinding (R-16-03 to
-        R-16-24).
+        off are counted and change nothing: while soliciting, requesting, bound, renewing and rebinding (R-16.3-01 to
+        R-16.3-04, R-16.10-01 to R-16.10-03, R-16-11, R-16-20).
         """
         solicit = self.liar.heard(MessageType.SOLICIT)
         self.tell_lies(solicit)
