@@ -14,7 +14,7 @@ from typing import Any
 from twisted.internet.defer import Deferred, ensureDeferred
 from zope.interface import implementer
 
-from pdlease import report
+from pdlease import guestreport, report
 from pdlease.applier import Applier
 from pdlease.client.occurrences import Request
 from pdlease.config.plan import plan_document
@@ -144,8 +144,16 @@ class Desk:
     # IDaemonControl
 
     def status(self, uplink: str | None) -> Document:
-        chosen = self._router.uplinks if uplink is None else {uplink: self._named(uplink)}
-        return report.status_document(chosen, self._router.shares, self._applier, self._seconds(), self._sandbox())
+        router, applier = self._router, self._applier
+        chosen = router.uplinks if uplink is None else {uplink: self._named(uplink)}
+        guests = switches = {}
+        if uplink is None:
+            around = (applier, router.table)
+            switches = guestreport.switches_document(router.config, router.hosting.wants, *around)
+            guests = guestreport.guests_document(router.config, router.hosting.wants, router.shares, *around)
+        return report.status_document(
+            chosen, router.shares, applier, self._seconds(), self._sandbox(), guests, switches
+        )
 
     def plan(self) -> Document:
         held = {
@@ -155,7 +163,8 @@ class Desk:
         }
         prefixes = {place: prefix.prefix for place, prefix in held.items()}
         excluded = {place: prefix.excluded for place, prefix in held.items() if prefix.excluded is not None}
-        return dict(plan_document(self._router.config, prefixes, self._router.iaids, excluded))
+        numbers = self._router.hosting.numbers
+        return dict(plan_document(self._router.config, prefixes, self._router.iaids, excluded, numbers))
 
     def wait(self, uplink: str) -> Deferred[Document]:
         self._named(uplink)
@@ -167,9 +176,13 @@ class Desk:
     def why(self, uplink: str | None) -> list[str]:
         chosen = self._router.uplinks.values() if uplink is None else [self._named(uplink)]
         shares, now = self._router.shares, self._seconds()
-        return [
+        sentences = [
             sentence for one in chosen for sentence in report.explanation(one, shares.get(one.name), self._applier, now)
         ]
+        if uplink is None:
+            wants, table = self._router.hosting.wants, self._router.table
+            sentences += guestreport.guests_explanation(self._router.config, wants, shares, self._applier, table)
+        return sentences
 
     def renew(self, uplink: str | None) -> dict[str, str]:
         return self._ask(uplink, Request.RENEW)

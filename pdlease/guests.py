@@ -70,6 +70,17 @@ def nic_description(guest: Guest, index: int) -> str:
     return description(f"vm{guest.id}-if{index}-{guest.name}")
 
 
+def shortened(config: Config) -> Iterator[str]:
+    """A sentence on each description that does not fit and is cut (W17)."""
+    for number, switch in enumerate(config.switches, 1):
+        if not switch_description(switch, number).endswith(f"-{switch.name}"):
+            yield f"switches.{switch.name}: the description of {switch.link} is cut: the name is too long"
+    for guest in config.guests:
+        for index, nic in enumerate(guest.nics):
+            if not nic_description(guest, index).endswith(f"-{guest.name}"):
+                yield f"guests.{guest.name}: the description of {nic.link} is cut: the name is too long"
+
+
 def switch_wants(switch: Switch, number: int) -> Iterator[WantedSetting]:
     """
     What a switch wants of its bridge.

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from pdlease.config import model
@@ -94,6 +94,12 @@ class Machine:
         from pdlease.netlink.links import LinkWatch
 
         return LinkWatch(self.reactor, clock, route_socket, route_protocol)
+
+    def groups(self) -> Mapping[str, int]:
+        """Find the link groups that have a name here."""
+        from pdlease.groups import read_groups
+
+        return read_groups()
 
     def chance(self) -> Chance:
         """Make the randomness of this run."""

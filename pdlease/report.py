@@ -27,7 +27,13 @@ SCHEMA = 1
 
 
 def status_document(
-    uplinks: Mapping[str, Uplink], shares: Mapping[str, Share], applier: Applier, now: float, sandbox: str
+    uplinks: Mapping[str, Uplink],
+    shares: Mapping[str, Share],
+    applier: Applier,
+    now: float,
+    sandbox: str,
+    guests: Document,
+    switches: Document,
 ) -> Document:
     """
     The status document of the design for these uplinks.
@@ -35,6 +41,8 @@ def status_document(
     @param shares: what became of each uplink's lease.
     @param now: boot-clock second.
     @param sandbox: what of the sandbox is in force.
+    @param guests: the part about guests (L{pdlease.guestreport}).
+    @param switches: the part about switches.
     """
     return {
         "schema": SCHEMA,
@@ -44,8 +52,8 @@ def status_document(
             name: uplink_document(uplink, shares.get(name, Share(uplink=name)), applier, now)
             for name, uplink in uplinks.items()
         },
-        "guests": {},
-        "switches": {},
+        "guests": guests,
+        "switches": switches,
     }
 
 

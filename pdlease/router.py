@@ -20,6 +20,7 @@ from pdlease.asking import IAIDs, settings_of
 from pdlease.client.settings import Chance
 from pdlease.config import model
 from pdlease.config.compare import changed_uplinks
+from pdlease.hosting import Hosting
 from pdlease.interfaces import ILeaseStore, IPrivilege
 from pdlease.kernel import AdvertisedPrefix, KernelTable
 from pdlease.lease import Lease, UplinkRecord
@@ -64,6 +65,7 @@ class Means:
     @ivar chance: randomness for the sessions.
     @ivar port_holder: who holds UDP port 546, in words, or the empty string.
     @ivar told: called with the name of an uplink, of an event, and its fields.
+    @ivar hosting: switches and guests.
     """
 
     clock: IReactorTime
@@ -75,6 +77,7 @@ class Means:
     chance: Chance
     port_holder: Callable[[], str]
     told: Callable[[str, str, dict[str, Any]], None]
+    hosting: Hosting
 
 
 class Router:
@@ -82,6 +85,8 @@ class Router:
     @ivar config: the configuration that is in place.
     @ivar uplinks: by name.
     @ivar shares: what became of each uplink's lease: carvings and wants, by name.
+    @ivar hosting: switches and guests.
+    @ivar table: the kernel's links, addresses and routes.
     """
 
     log = Logger()
@@ -91,6 +96,8 @@ class Router:
         self.uplinks: dict[str, Uplink] = {}
         self.shares: dict[str, Share] = {}
         self.iaids: IAIDs = {}
+        self.hosting = means.hosting
+        self.table = means.table
         self._means = means
         self._duid_of = duid_of
         self._reading = False
@@ -111,7 +118,9 @@ class Router:
         self.iaids = iaids
         for uplink in self.config.uplinks:
             self._add(uplink, records.get(uplink.name))
-        self._means.applier.keep_only({uplink.name for uplink in self.config.uplinks})
+        owners = self._means.hosting.prepare(self.config)
+        self._means.applier.keep_only(owners.union(uplink.name for uplink in self.config.uplinks))
+        self._means.hosting.put()
         self.links_changed(None)
 
     async def attempted(self) -> None:
@@ -150,9 +159,11 @@ class Router:
         if configured is None or self.uplinks.get(uplink.name) is not uplink:
             return
         iaids = {entry.key: self.iaids[uplink.name, entry.key] for entry in configured.delegations}
-        outcome = share(configured, uplink.lease, iaids, self._means.clock.seconds())
+        guests = self._means.hosting.shares(self.config, configured)
+        outcome = share(configured, uplink.lease, iaids, self._means.clock.seconds(), guests)
         self.shares[uplink.name] = outcome
         self._means.applier.want(uplink.name, outcome.wanted, is_settled=uplink.name in self._settled)
+        self._means.hosting.carved(uplink.name, outcome.carvings)
 
     def replace(self, config: model.Config, iaids: IAIDs) -> Change:
         """
@@ -194,7 +205,8 @@ class Router:
                 self.uplinks[name].adapt(settings_of(configured, self._duid_of(configured), iaids, None))
                 self._want(self.uplinks[name])
         self.uplinks = {configured.name: self.uplinks[configured.name] for configured in config.uplinks}
-        self._means.applier.keep_only(self.uplinks)
+        self._means.applier.keep_only({*self.uplinks, *self._means.hosting.prepare(config)})
+        self._means.hosting.put()
         for name in (*difference.added, *replaced):
             self.uplinks[name].link_changed()
         # the rules of the privilege provider have changed with the configuration
@@ -224,6 +236,7 @@ class Router:
         """Stop every session; the kernel and the servers are left as they are."""
         for uplink in self.uplinks.values():
             uplink.stop()
+        self._means.hosting.stop()
 
     def _forget(self, _: None, name: str) -> None:
         """Have the store forget an uplink, unless it was configured again meanwhile."""

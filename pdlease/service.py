@@ -31,6 +31,7 @@ from pdlease.places import CannotStart, account, hand_over, make_folder
 if TYPE_CHECKING:
     from pdlease.control.server import ControlService
     from pdlease.desk import Desk
+    from pdlease.guests import Numbers
     from pdlease.identity import Identity
     from pdlease.lease import UplinkRecord
     from pdlease.netlink.links import LinkWatch
@@ -130,6 +131,7 @@ class Daemon(Service):
         from pdlease.applier import Applier
         from pdlease.asking import numbered
         from pdlease.desk import Desk, Journal
+        from pdlease.hosting import Hosting, numbers_of
         from pdlease.ledger import Ledger
         from pdlease.router import Means, Router
 
@@ -156,6 +158,10 @@ class Daemon(Service):
         self._applier = applier = Applier(
             self._clock, self._privilege, ledger, watch, self._changed, protocol=settings.route_protocol
         )
+        hosting = Hosting(
+            applier, self._clock, self._keep_numbers, self._machine.groups(), numbers_of(self._identity)
+        )
+        hosting.check(self.config)
         means = Means(
             clock=self._clock,
             reactor=self._machine.reactor,
@@ -166,6 +172,7 @@ class Daemon(Service):
             chance=self._machine.chance(),
             port_holder=self._machine.port_holder,
             told=journal.record,
+            hosting=hosting,
         )
         self.router = Router(means, self.config, lambda uplink: self._identity.duid_of(uplink.name))
         self.desk = Desk(
@@ -281,8 +288,10 @@ class Daemon(Service):
             self._reloading.release()
 
     async def _read_again(self, dry_run: bool) -> dict[str, Any]:
+        from attrs import evolve
+
         from pdlease.asking import numbered
-        from pdlease.config.compare import changed_uplinks, restart_needed
+        from pdlease.config.compare import changed_tables, restart_needed
         from pdlease.config.load import load
         from pdlease.config.notyet import runnable
         from pdlease.interfaces import Refused, StoreError
@@ -301,17 +310,12 @@ class Daemon(Service):
         frozen = restart_needed(self.config, config)
         if frozen:
             raise Refused(f"only a restart can change {', '.join(frozen)}")
-        difference = changed_uplinks(self.config, config)
-        changed = {
-            "added": list(difference.added),
-            "removed": list(difference.removed),
-            "replaced": list(difference.changed),
-            "kept": list(difference.unchanged),
-        }
+        changed = changed_tables(self.config, config)
         if not dry_run:
             held, wanted = ({uplink.link for uplink in one.uplinks} for one in (self.config, config))
             try:
                 identity, iaids = numbered(self._identified(self._identity, config), config)
+                self.router.hosting.check(config)
                 self._instance.hold_uplinks(held | wanted)
                 if identity != self._identity:
                     await self._store.save_identity(identity)
@@ -319,11 +323,21 @@ class Daemon(Service):
                 self._instance.hold_uplinks(held)
                 raise Refused(str(problem)) from None
             self._instance.hold_uplinks(wanted)
-            self._identity = identity
+            # which /64 guests have may have become known meanwhile
+            self._identity = evolve(identity, subnets=self._identity.subnets)
             self.config, self._source = config, source
             self.router.replace(config, iaids)
             self.log.info("configuration read again: {changed}", changed=changed)
         return {"schema": 1, "changed": changed, "dry_run": dry_run}
+
+    def _keep_numbers(self, numbers: Numbers) -> Deferred[None]:
+        """Write down which /64 each guest has."""
+        from attrs import evolve
+
+        from pdlease.hosting import known_subnets
+
+        self._identity = evolve(self._identity, subnets=known_subnets(numbers))
+        return self._store.save_identity(self._identity)
 
     def _read(self) -> bytes:
         """The configuration file, for a look; the provider reads it for use."""

@@ -21,7 +21,7 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
-from pdlease.identity import Identity, KnownIAID
+from pdlease.identity import Identity, KnownIAID, KnownSubnet
 from pdlease.interfaces import (
     ILeaseStore,
     ILeaseStoreFactory,
@@ -86,8 +86,9 @@ IDENTITY = Identity(
         KnownIAID(uplink="wan", delegation="lan0", iaid=1),
         KnownIAID(uplink="other wan/\N{SNOWMAN}", delegation="#0", iaid=2**32 - 1),
     ),
+    subnets=(KnownSubnet(guest="web1", nic=1, uplink="wan", delegation="lan0", number=9),),
 )
-"""An identity with more than one IAID."""
+"""An identity with more than one IAID, and the subnet of a guest."""
 
 
 def record(now: float, *, valid: float = 7200.0, preferred: float = 3600.0) -> UplinkRecord:

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from errno import EADDRINUSE
 from ipaddress import IPv6Address, IPv6Network
 from random import Random
+from types import MappingProxyType
 from typing import Any
 
 from attrs import evolve
@@ -26,7 +27,10 @@ from pdlease.config.model import Config
 from pdlease.config.toml import parse
 from pdlease.demo.delegating import DelegatingServer
 from pdlease.desk import Desk, Journal
+from pdlease.guests import Numbers
+from pdlease.hosting import Hosting
 from pdlease.identity import Identity
+from pdlease.interfaces import StoreError
 from pdlease.kernel import AdvertisedPrefix
 from pdlease.lease import UplinkRecord
 from pdlease.ledger import Ledger
@@ -320,10 +324,14 @@ class House(Street):
     A daemon without what is particular to processes: router, applier and desk.
 
     @ivar events: every event that the daemon told.
+    @ivar kept: what was written down of which guest has which /64, each time.
+    @ivar refuses_numbers: whether nothing of that can be written down.
     """
 
-    def __init__(self, text: str = ONE, *, seed: int = 1) -> None:
+    def __init__(self, text: str = ONE, *, seed: int = 1, numbers: Numbers = MappingProxyType({})) -> None:
         super().__init__(text, seed=seed)
+        self.kept: list[Numbers] = []
+        self.refuses_numbers = False
         self.events: list[dict[str, Any]] = []
         self.levels: list[str] = []
         self.identity, self.iaids = numbered(Identity(duid=CLIENT), self.config)
@@ -343,6 +351,7 @@ class House(Street):
                 chance=self.randomness,
                 port_holder=lambda: self.holder,
                 told=self.journal.record,
+                hosting=Hosting(self.applier, self.clock, self.keep_numbers, {"guests": 12}, numbers),
             ),
             self.config,
             lambda uplink: self.identity.duid,
@@ -363,6 +372,13 @@ class House(Street):
     def _changed(self) -> None:
         if self.desk is not None:
             self.desk.changed()
+
+    def keep_numbers(self, numbers: Numbers) -> Deferred[None]:
+        """Write down which guest has which /64."""
+        if self.refuses_numbers:
+            return fail(StoreError("no room left"))
+        self.kept.append(numbers)
+        return succeed(None)
 
     async def reload(self, dry_run: bool) -> dict[str, Any]:
         """A reload that the desk can ask for."""

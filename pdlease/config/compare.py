@@ -108,6 +108,23 @@ def changed_guests(old: Config, new: Config) -> Changes:
     )
 
 
+def changed_tables(old: Config, new: Config) -> dict[str, list[str]]:
+    """
+    What became of uplinks, by name, and of switches and guests, by kind and name: the answer of C{reload}.
+    """
+    named = (
+        ("", changed_uplinks(old, new)),
+        ("switches/", changed_switches(old, new)),
+        ("guests/", changed_guests(old, new)),
+    )
+    return {
+        "added": [f"{kind}{name}" for kind, changes in named for name in changes.added],
+        "removed": [f"{kind}{name}" for kind, changes in named for name in changes.removed],
+        "replaced": [f"{kind}{name}" for kind, changes in named for name in changes.changed],
+        "kept": [f"{kind}{name}" for kind, changes in named for name in changes.unchanged],
+    }
+
+
 def restart_needed(old: Config, new: Config) -> tuple[str, ...]:
     """The dotted names of changed settings that take effect only when the daemon is started again."""
     names = [

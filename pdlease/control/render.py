@@ -36,6 +36,7 @@ _CONDITIONS = {
     "changed": "changed by somebody else since; set again on reload",
 }
 _CONDITION_COLOURS = {"installed": Colour.GOOD, "tentative": Colour.WAITING, "waiting": Colour.WAITING}
+_LINK_STATE = ("link", "present", "ready", "problems")
 _EVENT_HEAD = ("sequence", "time", "uplink", "event")
 
 
@@ -46,6 +47,8 @@ def status_text(document: Document, paint: Paint) -> str:
     ]
     if document.get("guests"):
         blocks.append(guests_text(document, paint).rstrip("\n"))
+    if document.get("switches"):
+        blocks.append(switches_text(document, paint).rstrip("\n"))
     return "\n\n".join(blocks or ["No uplinks are configured."]) + "\n"
 
 
@@ -123,10 +126,41 @@ def guests_text(document: Document, paint: Paint) -> str:
         lines.append(paint(name, Colour.NAME))
         for nic in nics if isinstance(nics, list) else [nics]:
             details = ", ".join(
-                f"{_words(key)} {plain(value)}" for key, value in nic.items() if key != "link" and value is not None
+                f"{_words(key)} {plain(value)}"
+                for key, value in nic.items()
+                if key not in _LINK_STATE and value is not None
             )
-            lines.append(f"  {plain(nic.get('link'))}  {details}".rstrip())
+            words = (plain(nic.get("link")), _readiness(nic, paint), details)
+            lines.append("  " + "  ".join(word for word in words if word))
+            lines += _problems(nic, paint)
     return "\n".join(lines or ["No guests are configured."]) + "\n"
+
+
+def switches_text(document: Document, paint: Paint) -> str:
+    """One line for each switch, from a status document."""
+    lines = []
+    for name, switch in sorted((document.get("switches") or {}).items()):
+        ports = ", ".join(map(plain, switch.get("ports") or ())) or "no ports"
+        lines.append(f"{paint(name, Colour.NAME)}  {plain(switch.get('link'))}  {_readiness(switch, paint)}  {ports}")
+        lines += _problems(switch, paint)
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _readiness(link: Document, paint: Paint) -> str:
+    """How far the link of a switch or guest has come."""
+    if "ready" not in link:
+        return ""
+    if link.get("ready"):
+        return paint("ready", Colour.GOOD)
+    return paint("not ready", Colour.WAITING) if link.get("present") else paint("no such link", Colour.WAITING)
+
+
+def _problems(link: Document, paint: Paint) -> list[str]:
+    """A line for each problem."""
+    return [
+        f"    {paint('problem', Colour.BAD)} {plain(problem.get('operation'))}: {plain(problem.get('text'))}"
+        for problem in link.get("problems") or ()
+    ]
 
 
 def plan_text(document: Document, paint: Paint) -> str:

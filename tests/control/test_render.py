@@ -133,6 +133,20 @@ class StatusTests(SynchronousTestCase):
         self.assertEqual(render.status_text({"uplinks": {"wan": {}}}, PLAIN), "wan: unknown\n  prefix    none\n")
         self.assertEqual(render.status_text({}, PLAIN), "No uplinks are configured.\n")
 
+    def test_switches_and_problems(self) -> None:
+        """A switch has its ports in one line; what is in the way of a link stands below it."""
+        problem = {"operation": "put tap0 into br0", "errno": 0, "text": "tap0 belongs to virbr0, and stays there"}
+        nic = {"link": "tap0", "up": True, "mac": None, "present": True, "ready": False, "problems": [problem]}
+        switch = {"link": "br0", "ports": ["tap1", "tap2"], "present": True, "ready": True, "problems": []}
+        gone = {"link": "br1", "ports": [], "present": False, "ready": False, "problems": []}
+        document = {"guests": {"web1": [nic]}, "switches": {"lab": switch, "spare": gone}}
+        self.assertEqual(
+            render.status_text(document, PLAIN),
+            "web1\n  tap0  not ready  up True\n"
+            "    problem put tap0 into br0: tap0 belongs to virbr0, and stays there\n\n"
+            "lab  br0  ready  tap1, tap2\nspare  br1  no such link  no ports\n",
+        )
+
     def test_guests(self) -> None:
         """Guests are shown with each of their links."""
         text = render.guests_text({"guests": {"web1": [{"link": "tap0", "delegated": "2001:db8:0:1::/64"}]}}, PLAIN)

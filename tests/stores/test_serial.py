@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from pdlease.identity import Identity, KnownDUID, KnownIAID
+from pdlease.identity import Identity, KnownDUID, KnownIAID, KnownSubnet
 from pdlease.lease import Binding, DelegatedPrefix, Lease, ReconfigureKey, UplinkRecord
 from pdlease.stores import serial
 from pdlease.testing import IDENTITY, SetTimes, record
@@ -89,6 +89,17 @@ class RoundTripTests(SynchronousTestCase):
             iaids=st.lists(st.builds(KnownIAID, uplink=st.text(), delegation=st.text(), iaid=whole)).map(tuple),
             asked=st.text(),
             duids=st.lists(st.builds(KnownDUID, uplink=st.text(), duid=duids, asked=st.text()), max_size=3).map(tuple),
+            subnets=st.lists(
+                st.builds(
+                    KnownSubnet,
+                    guest=st.text(),
+                    nic=st.integers(0, 125),
+                    uplink=st.text(),
+                    delegation=st.text(),
+                    number=st.integers(0, 2**32 - 1),
+                ),
+                max_size=3,
+            ).map(tuple),
         )
     )
     def test_identities(self, identity: Identity) -> None:
