@@ -69,25 +69,6 @@ class KnownSubnet:
 
 
 @frozen(kw_only=True)
-class KnownSubnet:
-    """
-    The /64 of a delegation that a guest's NIC got once and keeps while it fits.
-
-    @ivar guest: name of the guest.
-    @ivar nic: index of the NIC.
-    @ivar uplink: name of the uplink.
-    @ivar delegation: as L{KnownIAID.delegation}.
-    @ivar number: which /64, counted from the start of the delegated prefix.
-    """
-
-    guest: str
-    nic: int
-    uplink: str
-    delegation: str
-    number: int
-
-
-@frozen(kw_only=True)
 class Identity:
     """
     @ivar duid: the client's DUID.

@@ -158,9 +158,7 @@ class Daemon(Service):
         self._applier = applier = Applier(
             self._clock, self._privilege, ledger, watch, self._changed, protocol=settings.route_protocol
         )
-        hosting = Hosting(
-            applier, self._clock, self._keep_numbers, self._machine.groups(), numbers_of(self._identity)
-        )
+        hosting = Hosting(applier, self._clock, self._keep_numbers, self._machine.groups(), numbers_of(self._identity))
         hosting.check(self.config)
         means = Means(
             clock=self._clock,

@@ -92,7 +92,6 @@ def dump_identity(identity: Identity) -> bytes:
                 {"uplink": known.uplink, "duid": str(known.duid), "asked": known.asked} for known in identity.duids
             ],
             "subnets": [asdict(known) for known in identity.subnets],
-            "subnets": [asdict(known) for known in identity.subnets],
         },
     )
 
@@ -120,16 +119,6 @@ def load_identity(data: bytes) -> Identity:
                     asked=_text(one, "asked"),
                 )
                 for one in _objects(body, "duids", ())
-            ),
-            subnets=tuple(
-                KnownSubnet(
-                    guest=_text(one, "guest"),
-                    nic=_whole(one, "nic"),
-                    uplink=_text(one, "uplink"),
-                    delegation=_text(one, "delegation"),
-                    number=_whole(one, "number"),
-                )
-                for one in _objects(body, "subnets", ())
             ),
             subnets=tuple(
                 KnownSubnet(
