@@ -108,8 +108,11 @@ class SteppedClockTests(WithServer):
         return self.times(message_type)[number]
 
     def assert_window(self, lasted: float, low: float, high: float) -> None:
-        """A wait must have been as long as the RFC has it, or up to 0.4 s longer for the machine's sake."""
-        self.assertTrue(low - 0.01 <= lasted <= high + 0.4, (low, lasted, high))
+        """
+        A wait must have been as long as the RFC has it, or up to 0.4 s longer for the machine's sake; the first of the
+        two messages may have been heard late.
+        """
+        self.assertTrue(low - 0.1 <= lasted <= high + 0.4, (low, lasted, high))
 
     def assert_bent(self) -> None:
         """The daemon must have lived in both times, by its own log."""
