@@ -114,7 +114,13 @@ def _wish(entry: model.Delegation, iaid: int, uplink: model.Uplink) -> IAWish:
     elif uplink.start == "p-flag":
         length, longest = min(length or LAN_LENGTH, LAN_LENGTH), LAN_LENGTH
         further = tuple(each for each in further if each <= LAN_LENGTH)
-    return IAWish(iaid=iaid, hint_length=length, further_lengths=further, longest=longest)
+    return IAWish(
+        iaid=iaid,
+        hint_length=length,
+        further_lengths=further,
+        needed_length=entry.needed_length,
+        longest=longest,
+    )
 
 
 def _added(uplink: model.Uplink, system: Callable[[], bytes]) -> Iterator[ExtraOption]:

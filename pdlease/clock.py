@@ -12,8 +12,8 @@ How it works.  One timerfd on CLOCK_BOOTTIME is armed, absolutely, for the earli
 there is none: an idle daemon is never woken.  CLOCK_BOOTTIME goes on while the machine sleeps, so what became overdue
 in a suspend fires at resume.  The kernel's own lifetimes of addresses and routes stand still in a suspend, so somebody
 must hear of it even when nothing is due: a second timerfd, on CLOCK_REALTIME and set to be cancelled when that clock
-jumps (TFD_TIMER_CANCEL_ON_SET), becomes readable at resume, and at a step of the wall clock, which is no reason to do
-anything.
+jumps (TFD_TIMER_CANCEL_ON_SET), becomes readable at resume, and at a step of the wall clock: that moves no call, but
+whoever could not believe the wall clock so far may want to look at it again (L{BootClock.on_jump}).
 
 Forks.  twistd leaves its terminal by fork before any service starts.  Descriptors and the reactor's epoll survive that,
 but the clock opens its timers at first use all the same, which is later; making a clock touches no descriptor.
@@ -65,8 +65,8 @@ class Timers(Protocol):
     def arm(self, when: float | None) -> None:
         """Have the first descriptor readable from this second of the boot clock on; C{None}: not at all."""
 
-    def clear(self) -> None:
-        """Have neither descriptor readable until the next time or jump."""
+    def clear(self) -> bool:
+        """Have neither descriptor readable until the next time or jump; whether there was a jump."""
 
     def close(self) -> None:
         """Give both descriptors back."""
@@ -107,10 +107,12 @@ class KernelTimers:
         nanoseconds = 0 if when is None else max(1, ceil(min(when, _FAR) * 1e9))
         self._settime(self._due, _ABSOLUTE, nanoseconds)
 
-    def clear(self) -> None:
+    def clear(self) -> bool:
         self._read(self._due)
-        if self._read(self._jump):
+        jumped = self._read(self._jump)
+        if jumped:
             self._watch_jumps()
+        return jumped
 
     def close(self) -> None:
         for descriptor in (self._due, self._jump):
@@ -187,6 +189,7 @@ class BootClock:
         self._wakes: tuple[_Wake, ...] = ()
         self._armed: float | None = None
         self._listeners: list[Callable[[float], None]] = []
+        self._jump_listeners: list[Callable[[], None]] = []
         self._slept = self._timers.boot() - self._timers.monotonic()
 
     def seconds(self) -> float:
@@ -204,6 +207,11 @@ class BootClock:
         ones than L{SUSPENDED} add up.
         """
         self._listeners.append(listener)
+        self._open()
+
+    def on_jump(self, listener: Callable[[], None]) -> None:
+        """Have C{listener} called after each jump of the wall clock: somebody set it, or the machine slept."""
+        self._jump_listeners.append(listener)
         self._open()
 
     def close(self) -> None:
@@ -236,10 +244,12 @@ class BootClock:
         """Do what is due.  Nothing may be raised here: the reactor would drop the descriptor for good."""
         try:
             self._armed = None
-            self._timers.clear()
+            jumped = self._timers.clear()
             self._notice_suspend()
             self._calls.run(self._timers.boot())
             self._arm()
+            for listener in tuple(self._jump_listeners) if jumped else ():
+                listener()
         except Exception:
             self.log.failure("the clock was woken and failed")
 

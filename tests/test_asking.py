@@ -61,7 +61,10 @@ class SettingsTests(SynchronousTestCase):
     """Tests of L{settings_of}."""
 
     def test_settings(self) -> None:
-        """The session of an uplink is told what the configuration says, and what was remembered."""
+        """
+        The session of an uplink is told what the configuration says, how much room is needed (PDX-09), and what was
+        remembered.
+        """
         config = configuration(
             """
             [uplinks.wan]
@@ -78,7 +81,7 @@ class SettingsTests(SynchronousTestCase):
         record = UplinkRecord(lease=Lease(), sol_max_rt=600, inf_max_rt=700)
         settings = settings_of(config.uplinks[0], CLIENT, {("wan", "lan0"): 7}, record)
         self.assertEqual((settings.uplink, settings.duid), ("wan", CLIENT))
-        self.assertEqual(settings.wishes, (IAWish(iaid=7, hint_length=48),))
+        self.assertEqual(settings.wishes, (IAWish(iaid=7, hint_length=48, needed_length=64),))
         self.assertEqual((settings.rapid_commit, settings.solicit_delay, settings.reconfigure), (True, False, True))
         self.assertEqual(settings.rate_limit, (5, 10))
         self.assertEqual((settings.sol_max_rt, settings.inf_max_rt), (600, 700))

@@ -74,13 +74,14 @@ class FakeTimers:
         self.calls.append(("arm", when))
         self.armed = when
 
-    def clear(self) -> None:
+    def clear(self) -> bool:
         if self.failing:
             self.failing = False
             raise OSError(5, "broken")
         if self.is_due():
             self.armed = None
-        self.jumped = False
+        jumped, self.jumped = self.jumped, False
+        return jumped
 
     def close(self) -> None:
         self.calls.append(("close",))
@@ -411,6 +412,25 @@ class BootClockTests(SynchronousTestCase):
         self.timers.jumped = True
         self.assertEqual(self.turn(50), 1)
         self.assertEqual((self.made, self.timers.armed), ([], 1100.0))
+
+    def test_jumps_are_told(self) -> None:
+        """Who asked to hear of jumps of the wall clock hears of each, after what is due (R-12-06)."""
+        self.clock.on_jump(lambda: self.made.append("jump"))
+        self.clock.callLater(10, self.made.append, "due")
+        self.turn(5)
+        self.timers.jumped = True
+        self.turn(5)
+        self.assertEqual(self.made, ["due", "jump"])
+        self.turn(5)
+        self.assertEqual(self.made, ["due", "jump"])
+
+    def test_failing_jump_listener(self) -> None:
+        """What fails in whoever hears of a jump is logged, and the next jump is told as well."""
+        self.clock.on_jump(lambda: self.made.append(1) or 1 // 0)  # type: ignore[func-returns-value]
+        for _ in range(2):
+            self.timers.jumped = True
+            self.turn(1)
+        self.assertEqual((self.made, len(self.flushLoggedErrors(ZeroDivisionError))), ([1, 1], 2))
 
     def test_short_suspends(self) -> None:
         """Suspends too short to be told add up to one that is told."""

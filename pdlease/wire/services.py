@@ -89,19 +89,25 @@ class AftrName:
     The far end of a DS-Lite tunnel (RFC 6334).
 
     @ivar name: its name.
+    @ivar further: names that a server put behind it, of no use (R-6334-01).
     """
 
     code: ClassVar[int] = OptionCode.AFTR_NAME
     name: DomainName
+    further: tuple[DomainName, ...] = ()
 
     @classmethod
     def read(cls, data: bytes, start: int, end: int) -> Self:
-        """Read the one name."""
+        """Read the name, which is not the root's (R-6334-01)."""
+        if end - start <= 3:
+            raise WireError(
+                "AFTR_NAME", start, excerpt(data, start, end), f"more than 3 bytes wanted, {end - start} there"
+            )
         first, *others = read_names(data, start, end, "AFTR_NAME")
-        if others:
-            raise WireError("AFTR_NAME", start, excerpt(data, start, end), f"one name wanted, {len(others) + 1} there")
-        return cls(first)
+        if not first.labels:
+            raise WireError("AFTR_NAME", start, excerpt(data, start, end), "a name wanted, none but the root's there")
+        return cls(first, tuple(others))
 
     def body(self) -> bytes:
-        """Give the name."""
-        return self.name.encode()
+        """Give the name, and what is behind it."""
+        return b"".join([name.encode() for name in (self.name, *self.further)])

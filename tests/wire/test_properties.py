@@ -99,7 +99,7 @@ simple_options = st.one_of(
     st.builds(simple.DnsServers, addresses),
     st.builds(simple.SntpServers, addresses),
     st.builds(simple.DomainList, st.lists(names, min_size=1, max_size=3).map(tuple)),
-    st.builds(simple.AftrName, names),
+    st.builds(simple.AftrName, names.filter(lambda name: len(name.encode()) > 3)),
 )
 
 messages = st.builds(
