@@ -15,6 +15,7 @@ MODULES = (
     "pdlease.config.compare",
     "pdlease.config.toml",  # what reads a *.conf has been imported to read it
     "pdlease.control.server",
+    "pdlease.dating",
     "pdlease.desk",
     "pdlease.report",
     # what Twisted and the standard library import when something first happens

@@ -17,6 +17,7 @@ from pdlease.client.states import State
 from pdlease.lease import DelegatedPrefix
 from pdlease.standing import Condition
 from pdlease.wanted import CarvedPrefix, Share, WantedAddress
+from pdlease.wire.information import information
 
 if TYPE_CHECKING:
     from pdlease.uplink import Uplink
@@ -84,6 +85,7 @@ def uplink_document(uplink: Uplink, share: Share, applier: Applier, now: float) 
             assignment_document(address, applier) for carved in share.carvings for address in carved.addresses
         ],
         "unassigned": unassigned(share.carvings),
+        "information": information(session.information),
         "store_problem": uplink.keeper.problem or None,
     }
 

@@ -184,6 +184,7 @@ class Daemon(Service):
             set_log_level=self._set_log_level,
         )
         self._clock.on_resume(lambda slept: self.router.resumed() if self.router is not None else None)
+        self._clock.on_jump(self._clock_jumped)
         watch.listen(self.router.links_changed)
         watch.listen_to_prefixes(self.router.prefix_heard)
         self.router.begin(iaids, records)
@@ -264,6 +265,15 @@ class Daemon(Service):
             )
             del records[name]
             await self._store.forget_uplink(name)
+
+    def _clock_jumped(self) -> None:
+        """The wall clock was set: what could not be dated may be dated now (R-D-06)."""
+        from pdlease.dating import date_leases
+
+        if self.router is not None and self._times.wall_is_trusted():
+            ensureDeferred(date_leases(self.router.uplinks, self._store)).addErrback(
+                lambda failure: self.log.error("leases stay undated: {problem}", problem=failure.getErrorMessage())
+            )
 
     # Reload.
 

@@ -39,10 +39,15 @@ class ResumingClock(Clock):
     """A clock that can be told that the machine slept."""
 
     listeners: list[Callable[[float], None]]
+    jump: Callable[[], None]
 
     def on_resume(self, listener: Callable[[float], None]) -> None:
         """Have C{listener} called after a suspend."""
         self.listeners.append(listener)
+
+    def on_jump(self, listener: Callable[[], None]) -> None:
+        """Have C{listener} called after a jump of the wall clock."""
+        self.jump = listener
 
 
 class StartingReactor(FakeReactor):

@@ -74,6 +74,9 @@ def _uplink(name: str, uplink: Document, paint: Paint) -> Iterator[str]:
         yield f"  next      {_words(uplink['next_message'])}{when}"
     for assignment in uplink.get("assignments") or ():
         yield f"  link      {_assignment(assignment, paint)}"
+    for option in uplink.get("information") or ():
+        name = _words(option.get("name") or f"option {option.get('code')}")
+        yield f"  told      {name}: {', '.join(plain(value) for value in option.get('values') or ())}"
     for link in uplink.get("unassigned") or ():
         yield f"  link      {paint(link, Colour.NAME)}: {paint('no room in the prefix', Colour.BAD)}"
     counters = {key: value for key, value in (uplink.get("counters") or {}).items() if value}
