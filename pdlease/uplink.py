@@ -20,9 +20,11 @@ from twisted.python.failure import Failure
 from pdlease.client.occurrences import (
     Arrived,
     Ask,
+    Dated,
     Discarded,
     Due,
     Effect,
+    Informed,
     LeaseChanged,
     LinkDown,
     LinkUp,
@@ -45,6 +47,7 @@ from pdlease.surroundings import Surroundings
 from pdlease.udp import ClientPort, Marks
 from pdlease.upstream import Sign, Upstream
 from pdlease.wire.describe import describe
+from pdlease.wire.information import information
 from pdlease.wire.messages import decode, encode
 from pdlease.wire.reader import WireError
 
@@ -185,6 +188,15 @@ class Uplink:
         """Go on with other settings, as an operator wants it from now on."""
         self._happen(NewSettings(settings))
 
+    @property
+    def is_undated(self) -> bool:
+        """Whether there is a lease from before a restart that nobody can date: asked for, not used (R-D-06)."""
+        return self.session.suspect is not None
+
+    def date(self, lease: Lease) -> None:
+        """That lease could be dated after all."""
+        self._happen(Dated(lease))
+
     def resumed(self) -> None:
         """The machine slept: overdue work runs at once."""
         self._happen(Due())
@@ -254,6 +266,8 @@ class Uplink:
             self._tell("discarded", reason=effect.reason.name.lower(), source=effect.source, detail=effect.detail)
         elif isinstance(effect, Remembered):
             self._to_keep = True
+        elif isinstance(effect, Informed):
+            self._tell("information", options=information(effect.options))
         elif isinstance(effect, Released):
             self._tell("released")
             self._tell_released()

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import socket
 from errno import EINVAL, ENETDOWN, EPERM
-from ipaddress import IPv6Network
+from ipaddress import IPv6Address, IPv6Network
 from typing import Any
 
 from attrs import evolve
@@ -451,6 +451,25 @@ class EffectTests(UplinkCase):
         record = UplinkRecord(lease=Lease(), key=KEY)
         house = self.house.begin({"wan": record})
         self.assertEqual(house.uplink().record.key, KEY)
+
+    def test_information(self) -> None:
+        """
+        Name servers that were requested and given are told with the lease, and told again when they are others
+        (R-18.2.10-05); an operator sees them in the status.
+        """
+        self.house = House(ONE.replace("solicit_delay", "request_options = [23]\nsolicit_delay"))
+        one, two = IPv6Address("2001:db8::53"), IPv6Address("2001:db8::54")
+        self.house.server.terms = Terms(dns=(one, two))
+        house = self.bound()
+        told = [{"code": 23, "name": "dns_servers", "values": ["2001:db8::53", "2001:db8::54"]}]
+        self.assertEqual([event["options"] for event in house.told("information")], [told])
+        assert house.desk is not None
+        self.assertEqual(house.desk.status("wan")["uplinks"]["wan"]["information"], told)
+        house.server.terms = Terms()
+        house.uplink().ask(Request.RENEW)
+        house.wait(1)
+        self.assertEqual([event["options"] for event in house.told("information")], [told, []])
+        self.assertEqual(house.desk.status("wan")["uplinks"]["wan"]["information"], [])
 
     def test_details_only_on_demand(self) -> None:
         """Messages are described in the log only where that was asked for; changes of state always."""
