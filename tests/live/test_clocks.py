@@ -138,7 +138,7 @@ class SteppedClockTests(WithServer):
         self.assert_bent()
 
     def test_retransmission(self) -> None:
-        """Requests keep their times just so: 1 s, then twice that, with a tenth of play either way (R-15-01, R-15-11)."""
+        """Requests keep their times just so: 1 s, then twice that, a tenth more or less (R-15-01, R-15-11)."""
         liar = Liar(self.network, self.heard)
         self.addCleanup(liar.close)
         daemon = self.bent(2026)
