@@ -241,7 +241,9 @@ class Upstream:
             self._delegating[heard.prefix] = now + heard.preferred
         else:
             self._delegating.pop(heard.prefix, None)
-        if self._is_first or self._current() != self._view:
+        # a router may repeat itself thousands of times a second: that must cost next to nothing
+        was = heard.prefix in self._view.prefixes, heard.prefix in self._view.delegating
+        if self._is_first or was != (heard.preferred > 0, heard.preferred > 0 and heard.is_for_delegation):
             self._judge_at(now + SETTLE)
 
     def stop(self) -> None:

@@ -422,6 +422,26 @@ class PFlagTests(HouseCase):
         (wished,) = house.sent[0][2].ia_pds[0].prefixes
         self.assertEqual(wished.length, 64)
 
+    def test_longest(self) -> None:
+        """A prefix that is too long for a link is of no use; of several lengths none beyond 64 is asked for (PF-09)."""
+        house = self.begin(P_FLAG + "hint = [48, 64, 72]\n")
+        (wish,) = house.uplink().session.settings.wishes
+        self.assertEqual((wish.hint_length, wish.further_lengths, wish.longest), (48, (64,), 64))
+
+    def test_nothing_else(self) -> None:
+        """
+        No address is asked for (PF-07), and what of the delegated prefix is on no LAN is unreachable, so that it never
+        leaves by the link that it came from (PF-11).
+        """
+        house = self.begin(P_FLAG)
+        house.server.length = 60
+        house.kernel.advertise("eth0", "2001:db8:2::/64", flags=P)
+        self.assertEqual(self.sent(3), ["SOLICIT", "REQUEST"])
+        for _, _, message in house.sent:
+            self.assertFalse({3, 4} & {option.code for option in message.options})
+        (held,) = house.uplink().lease.prefixes
+        self.assertIn(f"{held.prefix} unreachable", house.routes())
+
     def test_stops(self) -> None:
         """
         When no prefix with the flag is left nothing is asked any more, and what was delegated is kept until its end
