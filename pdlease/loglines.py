@@ -80,8 +80,8 @@ def journal_lines(event: Mapping[str, Any]) -> Iterator[str]:
 
 def json_lines(event: Mapping[str, Any]) -> Iterator[str]:
     """
-    One flat JSON object: C{time} (seconds since 1970), C{level}, C{source}, C{text}, where there is one C{traceback}, and
-    each field of the event under its own name.  A field that would have one of these names gets an underscore behind it.
+    One flat JSON object: C{time} (seconds since 1970), C{level}, C{source}, C{text}, C{traceback} where there is one,
+    and each field of the event under its own name; one that would have such a name gets an underscore behind it.
     """
     level = event.get("log_level")
     document: dict[str, Any] = {

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pdlease.control.server import ControlService
     from pdlease.interfaces import ILeaseStore, IPrivilege, PrivilegeContext, StoreContext
     from pdlease.netlink.links import LinkWatch
+    from pdlease.notify import Notifier
 
 
 class Machine:
@@ -33,8 +34,12 @@ class Machine:
     @ivar reactor: the reactor that twistd runs.
     """
 
-    def __init__(self, reactor: Any) -> None:
+    def __init__(self, reactor: Any, writable: tuple[str, ...] = ()) -> None:
+        """
+        @param writable: folders that are written to beside those of the configuration, such as that of the log.
+        """
         self.reactor = reactor
+        self._writable = writable
 
     def clock(self) -> BootClock:
         """Make the boot-time clock."""
@@ -47,6 +52,12 @@ class Machine:
         from pdlease.clock import SystemTimes
 
         return SystemTimes()
+
+    def notifier(self, clock: BootClock) -> Notifier:
+        """Find the supervisor that wants to be told how the daemon is."""
+        from pdlease.notify import notifier
+
+        return notifier(clock)
 
     def privilege(self, chosen: str, context: PrivilegeContext) -> IPrivilege:
         """
@@ -128,7 +139,7 @@ class Machine:
         import_the_rest()
         try:
             # with the provider `inprocess` it is this process that reads the configuration again
-            return str(enter(settings, readable=(os.path.dirname(path),)))
+            return str(enter(settings, readable=(os.path.dirname(path),), writable=self._writable))
         except SandboxError as problem:
             raise CannotStart(str(problem)) from None
 
@@ -139,6 +150,10 @@ class Machine:
         control = ControlService(reactor=self.reactor, **how)
         control.startService()
         return control
+
+    def on_rotation(self, heard: Callable[[], None]) -> None:
+        """Have C{heard} called, by the reactor, at every SIGUSR1 from now on."""
+        signal.signal(signal.SIGUSR1, lambda number, frame: self.reactor.callFromThread(heard))
 
     def on_hangup(self, heard: Callable[[], None]) -> None:
         """Have C{heard} called, by the reactor, at every SIGHUP from now on."""

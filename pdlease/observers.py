@@ -19,7 +19,7 @@ from twisted.logger import ILogObserver, LogLevel
 from zope.interface import implementer
 
 from pdlease.loglines import LINES
-from pdlease.logs import level
+from pdlease.logs import Logger, level
 
 FORMATS = tuple(LINES)
 """The words for C{--log-format}."""
@@ -170,6 +170,8 @@ class LogFile:
 class LineObserver:
     """Writes events as lines; a place that takes no lines any more costs the lines, never the daemon."""
 
+    log = Logger()
+
     def __init__(self, out: IO[str] | LogFile, form: str, seconds: Callable[[], float] = monotonic) -> None:
         """
         @param form: one of L{FORMATS}.
@@ -189,6 +191,23 @@ class LineObserver:
         if kind is not None and omitted:
             self._sum_up(event, *kind, omitted)
         self._write(event)
+
+    @property
+    def folder(self) -> str:
+        """The folder of the file that is written to; empty where it is none that has a name."""
+        return os.path.dirname(self._out.path) if isinstance(self._out, LogFile) else ""
+
+    def reopen(self) -> None:
+        """Go on in the file that has the name now; without one that can be opened, in the earlier."""
+        if isinstance(self._out, LogFile):
+            try:
+                self._out.reopen()
+            except OSError as problem:
+                self.log.warn(
+                    "the log {path} cannot be opened again ({problem}): going on in the earlier file",
+                    path=self._out.path,
+                    problem=problem.strerror,
+                )
 
     def _sum_up(self, now: Mapping[str, Any], uplink: str, reason: str, count: int) -> None:
         self._write(
@@ -230,7 +249,7 @@ def choose(form: str, twistd: Mapping[str, Any], environment: Mapping[str, str] 
     """
     The observer that the command line asks for.
 
-    @param form: what C{--log-format} says; empty: C{journal} where standard error leads to the journal, C{text} elsewhere.
+    @param form: what C{--log-format} says; empty: C{journal} where standard error leads to the journal, else C{text}.
     @param twistd: the options of twistd itself.
     @return: C{None} where twistd has been told what to do by C{--logger} or C{--syslog}, or will refuse.
     @raise OSError: when the file cannot be opened.

@@ -26,6 +26,7 @@ from pdlease.config.errors import ConfigErrors
 from pdlease.instance import AlreadyRunning, Instance
 from pdlease.logs import Logger
 from pdlease.machine import Machine
+from pdlease.observers import ObservedService
 from pdlease.places import CannotStart, account, hand_over, make_folder
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from pdlease.router import Router
 
 
-class Daemon(Service):
+class Daemon(ObservedService):
     """
     The whole daemon as one Twisted service.
 
@@ -103,6 +104,7 @@ class Daemon(Service):
         self._instance.hold_uplinks(uplink.link for uplink in self.config.uplinks)
         self._clock = self._machine.clock()
         self._times = self._machine.times()
+        self._notifier = self._machine.notifier(self._clock)
         context = PrivilegeContext(
             reactor=self._machine.reactor,
             configuration_path=self.path,
@@ -203,6 +205,7 @@ class Daemon(Service):
             path=settings.control,
             roles=self._roles,
         )
+        self._notifier.ready(self.sandbox)
         self.log.info("ready; sandbox: {sandbox}", sandbox=self.sandbox)
 
     async def _take_configuration(self) -> None:
@@ -291,7 +294,8 @@ class Daemon(Service):
         """
         await self._reloading.acquire()
         try:
-            return await self._read_again(dry_run)
+            with self._notifier.reloading():
+                return await self._read_again(dry_run)
         finally:
             self._reloading.release()
 
@@ -385,6 +389,7 @@ class Daemon(Service):
     def stopService(self) -> Deferred[None]:
         """Stop, with leases, addresses and routes left as they are, or removed where C{on_stop} says so."""
         self._ending = True
+        self._notifier.stopping()
         return ensureDeferred(self._stop())
 
     async def _stop(self) -> None:

@@ -16,6 +16,8 @@ from twisted.python import usage
 from pdlease.config.errors import ConfigErrors
 from pdlease.config.load import load
 from pdlease.config.model import Config
+from pdlease.loglines import LINES
+from pdlease.logs import LEVELS, set_level
 from pdlease.config.notyet import runnable
 
 DEFAULT_PATH = "/etc/pdlease/pdlease.toml"
@@ -32,8 +34,12 @@ class Options(usage.Options):
     @ivar source: the bytes it was read from.
     """
 
-    synopsis = "[--config FILE]"
-    optParameters = [["config", "c", DEFAULT_PATH, "The configuration file; pdlease.toml(5) tells what it may say."]]
+    synopsis = "[--config FILE] [--log-format FORMAT] [--log-level LEVEL]"
+    optParameters = [
+        ["config", "c", DEFAULT_PATH, "The configuration file; pdlease.toml(5) tells what it may say."],
+        ["log-format", None, "", "text, journal or json; by default journal where standard error leads to the journal."],
+        ["log-level", None, "brief", "How much is logged at first: debug, verbose or brief."],
+    ]
     longdesc = "A DHCPv6 prefix-delegation client: asks for prefixes on uplinks and puts them on downstream links."
 
     config: Config
@@ -46,6 +52,9 @@ class Options(usage.Options):
         @raise SystemExit: with status 2 and every error on standard error; nothing has been touched then.
         """
         path = os.path.abspath(self["config"])
+        for name, words in (("log-format", ("", *LINES)), ("log-level", LEVELS)):
+            if self[name] not in words:
+                wrong(f"--{name} {self[name]}: expected one of {', '.join(filter(None, words))}")
         if self.parent is not None and (self.parent.get("uid") is not None or self.parent.get("gid") is not None):
             wrong(
                 "--uid and --gid of twistd are not for pdlease: it must start as root; set `user` in the configuration"
@@ -81,6 +90,19 @@ def makeService(options: Options) -> IService:
 
     from pdlease.ending import Ending
     from pdlease.machine import Machine
+    from pdlease.observers import choose
     from pdlease.service import Daemon
 
-    return Daemon(options.config, options["config"], options.source, Machine(reactor), Ending(reactor).end)
+    set_level(options["log-level"])
+    try:
+        observer = choose(options["log-format"], options.parent or {})
+    except OSError as problem:
+        print(f"pdlease: the log {problem.filename}: {problem.strerror}", file=sys.stderr)
+        raise SystemExit(1) from None
+    folder = observer.folder if observer is not None else ""
+    machine = Machine(reactor, (folder,) if folder else ())
+    daemon = Daemon(options.config, options["config"], options.source, machine, Ending(reactor).end)
+    daemon.observer = observer
+    if folder and observer is not None:
+        machine.on_rotation(observer.reopen)
+    return daemon

@@ -25,6 +25,7 @@ from pdlease.identity import Identity
 from pdlease.instance import Instance
 from pdlease.interfaces import IdentityLost, Refused, Stored, StoreError
 from pdlease.logs import level, set_level
+from pdlease.notify import Notifier
 from pdlease.operations import PrivilegeError
 from pdlease.places import CannotStart
 from pdlease.service import Daemon
@@ -114,12 +115,14 @@ class Ground(Street):
     The machine under a daemon.
 
     @ivar order: what was done, in order.
+    @ivar told: what the supervisor was told.
     @ivar cannot: sentences with which methods of this name refuse to start.
     """
 
     def __init__(self, text: str = ONE) -> None:
         super().__init__(text)
         self.order: list[str] = []
+        self.told: list[str] = []
         self.cannot: dict[str, str] = {}
         self.reactor: Any = StartingReactor(self.order)
         clock = ResumingClock()
@@ -163,6 +166,9 @@ class Machine:
 
     def times(self) -> Any:
         return self._made.times
+
+    def notifier(self, clock: Any) -> Any:
+        return Notifier(clock, lambda told: self._made.told.append(told.decode()), 30.0)
 
     def privilege(self, chosen: str, context: Any) -> Any:
         self._made.note(f"privilege {chosen}")
