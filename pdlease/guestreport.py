@@ -43,6 +43,7 @@ def guests_document(
     for guest in config.guests:
         nics = []
         for index, nic in enumerate(guest.nics):
+            switch = config.switch(nic.switch)
             own = tuple(item for item in wants.get(guest_owner(guest.name), ()) if _is_on(item, nic.link))
             delegated = _delegated(shares.get(nic.delegate), guest.name, index)
             addresses = [str(item.address) for item in own if isinstance(item, WantedAddress)]
@@ -50,7 +51,7 @@ def guests_document(
                 {
                     "link": nic.link,
                     "switch": nic.switch or None,
-                    "vrf": config.vrf_of(nic) or None,
+                    "vrf": (nic.vrf if switch is None else switch.vrf) or None,
                     "group": _number(_value(own, GROUP)),
                     "up": nic.up,
                     "mac": _value(own, LINK_ADDRESS),

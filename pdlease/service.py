@@ -215,7 +215,6 @@ class Daemon(ObservedService):
         @raise CannotStart: when it became another file since it was checked, one that is wrong.
         """
         from pdlease.config.load import load
-        from pdlease.config.notyet import runnable
         from pdlease.operations import PrivilegeError
 
         try:
@@ -224,7 +223,7 @@ class Daemon(ObservedService):
             raise CannotStart(str(problem)) from None
         if source != self._source:
             try:
-                config = runnable(load(source, self.path), self.path)
+                config = load(source, self.path)
             except ConfigErrors as problems:
                 raise CannotStart(str(problems)) from None
             if config.daemon != self.config.daemon:
@@ -305,14 +304,13 @@ class Daemon(ObservedService):
         from pdlease.asking import numbered
         from pdlease.config.compare import changed_tables, restart_needed
         from pdlease.config.load import load
-        from pdlease.config.notyet import runnable
         from pdlease.interfaces import Refused, StoreError
         from pdlease.operations import PrivilegeError
 
         assert self.router is not None
         try:
             source = self._read() if dry_run else await self._privilege.reload()
-            config = runnable(load(source, self.path), self.path)
+            config = load(source, self.path)
         except PrivilegeError as problem:
             raise Refused(str(problem)) from None
         except OSError as problem:

@@ -18,7 +18,6 @@ from pdlease.config.load import load
 from pdlease.config.model import Config
 from pdlease.loglines import LINES
 from pdlease.logs import LEVELS, set_level
-from pdlease.config.notyet import runnable
 
 DEFAULT_PATH = "/etc/pdlease/pdlease.toml"
 
@@ -65,7 +64,7 @@ class Options(usage.Options):
         except OSError as problem:
             wrong(f"{path}: {problem.strerror}")
         try:
-            self.config = runnable(load(self.source, path), path)
+            self.config = load(self.source, path)
         except ConfigErrors as problems:
             wrong(str(problems))
         self["config"] = path

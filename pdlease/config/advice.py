@@ -1,5 +1,5 @@
 """
-What is allowed in a configuration but probably not meant, or not done yet: sentences for a log, no errors.
+What is allowed in a configuration but probably not meant: sentences for a log, no errors.
 
 What is wrong is L{pdlease.config.toml}.
 """
@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from pdlease.config import packets
 from pdlease.config.errors import ConfigError
 from pdlease.config.model import Config, Delegation
-from pdlease.config.notyet import not_yet
 from pdlease.config.reading import joined
 
 # Relays and servers keep at least so many delegations of one client (R-8987-03).
@@ -23,7 +22,7 @@ LARGE = 32
 
 def advice(config: Config) -> tuple[ConfigError, ...]:
     """Everything that is worth a warning, with its dotted path."""
-    return (*_all(config), *not_yet(config))
+    return tuple(_all(config))
 
 
 def _all(config: Config) -> Iterator[ConfigError]:
@@ -42,6 +41,12 @@ def _all(config: Config) -> Iterator[ConfigError]:
             yield from _delegation(f"{path}[{index}]", delegation)
     if config.local.inet6 is None and any(nic.local for guest in config.guests for nic in guest.nics):
         yield ConfigError("local.inet6", "not given: guests get local IPv4 addresses only")
+    for guest in config.guests:
+        for index, nic in enumerate(guest.nics):
+            switch = config.switch(nic.switch)
+            if switch is not None and nic.vrf not in ("", switch.vrf):
+                path = f"{joined('guests', guest.name)}.nics[{index}].vrf"
+                yield ConfigError(path, f"without effect: a port is in its bridge's VRF, that of switch {nic.switch}")
 
 
 def _delegation(path: str, delegation: Delegation) -> Iterator[ConfigError]:

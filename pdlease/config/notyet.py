@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pdlease.config.errors import ConfigError, ConfigErrors
+from pdlease.config.errors import ConfigError
 from pdlease.config.model import Config
 from pdlease.config.reading import joined
 
@@ -19,29 +19,6 @@ def refused(config: Config) -> Iterator[ConfigError]:
         path = joined("uplinks", uplink.name)
         if uplink.vrf:
             yield _error(joined(path, "vrf"), "an uplink in a VRF is")
-
-
-def not_yet(config: Config) -> tuple[ConfigError, ...]:
-    """
-    Every table that can be read and planned, but that the daemon does not act upon yet: it refuses to start with one.
-    """
-    return (
-        *(_error(joined("switches", switch.name), "a switch is") for switch in config.switches),
-        *(_error(joined("guests", guest.name), "a guest is") for guest in config.guests),
-    )
-
-
-def runnable(config: Config, path: str) -> Config:
-    """
-    A configuration that the daemon can act upon in full.
-
-    @param path: name of the file, for messages.
-    @raise ConfigErrors: where it has tables that the daemon does not act upon yet.
-    """
-    errors = not_yet(config)
-    if errors:
-        raise ConfigErrors(path, errors)
-    return config
 
 
 def _error(path: str, what: str) -> ConfigError:

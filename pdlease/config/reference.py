@@ -25,7 +25,7 @@ from pdlease.config.model import (
     Switch,
     Uplink,
 )
-from pdlease.config.notyet import not_yet, refused
+from pdlease.config.notyet import refused
 from pdlease.subnets import Downstream
 
 BEGIN = ".. Written by pdlease.config.reference from here on; do not edit."
@@ -140,15 +140,6 @@ def _is_not_yet(table: Table, row: schema.Key) -> bool:
     return any(error.path == f"uplinks.wan.{row.name}" for error in refused(Config(uplinks=(NOT_YET[row.name],))))
 
 
-def _table_is_not_yet(table: Table) -> bool:
-    """Whether the daemon does not act upon a table yet."""
-    if table.model is Switch:
-        return bool(not_yet(Config(switches=(Switch(name="lab", link="br0"),))))
-    if table.model in (Guest, NIC):
-        return bool(not_yet(Config(guests=(Guest(name="web1", id=1),))))
-    return False
-
-
 def _wrapped(words: str, first: str, indent: str) -> Iterable[str]:
     """Lines of at most 118 characters."""
     line = first
@@ -166,8 +157,6 @@ def reference() -> str:
     for table in TABLES:
         heading = f"``{table.heading}``" if table.heading.startswith("[") else table.heading
         lines += [heading, "-" * len(heading), "", *_wrapped(table.text, "", ""), ""]
-        if _table_is_not_yet(table):
-            lines += ["This version reads, checks and plans such a table; the daemon refuses to start with one.", ""]
         for row in table.rows:
             lines.append(f"``{row.name}``")
             lines += _wrapped(row.meaning, "    ", "    ")

@@ -302,7 +302,8 @@ def _downstream_table(reading: Reading, path: str, table: Mapping[str, object]) 
 def _switches(reading: Reading, value: object) -> Iterable[Switch]:
     """Every table of C{[switches]}."""
     for path, name, table in reading.named(value, "switches"):
-        keys = reading.keys(table, path, schema.SWITCH, dotted=True)
+        keys = reading.keys(table, path, schema.SWITCH, ("locked",), dotted=True)
+        _refuse_lock(reading, path, table)
         link = _link(reading, path, name, keys, table)
         if link is not None:
             reading.claim("port or switch", link, joined(path, "link"), "this link is in use already:")
@@ -328,7 +329,9 @@ def _nics(
             reading.wrong(path, f"missing: expected at least one [[{path}]]")
         return
     for inner, value in reading.array(table["nics"], path, "tables"):
-        keys = reading.keys(reading.table(value, inner), inner, schema.NIC)
+        nic = reading.table(value, inner)
+        keys = reading.keys(nic, inner, schema.NIC, ("locked",))
+        _refuse_lock(reading, inner, nic)
         if "link" in keys:
             reading.claim("port or switch", keys["link"], joined(inner, "link"), "this link is in use already:")
         for key, kind, known in (("switch", "switch", names["switches"]), ("delegate", "uplink", names["uplinks"])):
@@ -336,6 +339,17 @@ def _nics(
                 question = did_you_mean(keys[key], known)
                 reading.wrong(joined(inner, key), f"there is no {kind} {values.shown(keys[key])}{question}")
         yield NIC(**{"link": "", **keys})
+
+
+def _refuse_lock(reading: Reading, path: str, table: Mapping[str, object]) -> None:
+    """The C{locked} of vmd, which no port of a Linux bridge can have without more than is known here (P23, P24)."""
+    if "locked" in table:
+        reading.wrong(
+            joined(path, "locked"),
+            "cannot be offered: a locked port of a Linux bridge lets in only what its forwarding table names, and the "
+            "guest's own address is not known here; use bridge(8): bridge link set dev LINK locked on, and bridge fdb "
+            "add ADDRESS dev LINK master static",
+        )
 
 
 def _guest_links(reading: Reading, config: Config) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from pdlease.config.advice import advice
-from pdlease.config.model import NIC, Config, Delegation, Guest, Uplink
+from pdlease.config.model import NIC, Config, Delegation, Guest, Switch, Uplink
 from pdlease.subnets import Downstream
 
 
@@ -81,9 +81,12 @@ class AdviceTests(SynchronousTestCase):
         found = [str(entry) for entry in advice(Config(guests=guests)) if entry.path.startswith("local")]
         self.assertEqual(found, ["local.inet6: not given: guests get local IPv4 addresses only"])
 
-    def test_not_yet(self) -> None:
+    def test_vrf_of_a_port(self) -> None:
         """
-        What can be planned but the daemon would refuse is told.
+        P5: a link has one master, so that a port of a bridge cannot be put into a VRF of its own.
         """
-        config = Config(guests=(Guest(name="g", id=1, nics=(NIC(link="tap0"),)),))
-        self.assertAdvice(config, "guests.g: a guest is not yet supported in this version")
+        nics = (NIC(link="tap0", switch="lab", vrf="red"), NIC(link="tap1", switch="lab", vrf="blue"))
+        switches = (Switch(name="lab", link="br0", vrf="blue"),)
+        config = Config(switches=switches, guests=(Guest(name="g", id=1, nics=nics),))
+        problem = "guests.g.nics[0].vrf: without effect: a port is in its bridge's VRF, that of switch lab"
+        self.assertAdvice(config, problem)

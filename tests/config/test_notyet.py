@@ -6,9 +6,8 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from pdlease.config.errors import ConfigErrors
-from pdlease.config.model import Config, Guest, Switch, Uplink
-from pdlease.config.notyet import not_yet, refused, runnable
+from pdlease.config.model import NIC, Config, Guest, Switch, Uplink
+from pdlease.config.notyet import refused
 
 
 class NotYetTests(SynchronousTestCase):
@@ -16,32 +15,20 @@ class NotYetTests(SynchronousTestCase):
     What is refused by name, as it is not done yet.
     """
 
-    def test_tables(self) -> None:
-        """
-        Every switch and every guest is named, for the daemon to refuse.
-        """
-        config = Config(switches=(Switch(name="lab", link="br0"),), guests=(Guest(name="web.1", id=1),))
-        self.assertEqual(
-            [str(error) for error in not_yet(config)],
-            [
-                "switches.lab: a switch is not yet supported in this version",
-                'guests."web.1": a guest is not yet supported in this version',
-            ],
-        )
-        self.assertEqual(list(refused(config)), [])
-
     def test_uplinks(self) -> None:
         """
-        An ordinary uplink is not refused.
+        An uplink in a VRF is refused; an ordinary one is not.
         """
-        config = Config(uplinks=(Uplink(name="wan", link="eth0"),))
-        self.assertEqual((list(refused(config)), not_yet(config)), ([], ()))
+        config = Config(uplinks=(Uplink(name="wan", link="eth0"), Uplink(name="dsl", link="ppp0", vrf="blue")))
+        self.assertEqual(
+            [str(error) for error in refused(config)],
+            ["uplinks.dsl.vrf: an uplink in a VRF is not yet supported in this version"],
+        )
 
-    def test_runnable(self) -> None:
+    def test_switches_and_guests(self) -> None:
         """
-        The daemon takes a configuration without such tables as it is, and refuses one with them, naming the file.
+        Switches and guests are not refused, nor is a VRF of theirs.
         """
-        config = Config(uplinks=(Uplink(name="wan", link="eth0"),))
-        self.assertIs(runnable(config, "x.toml"), config)
-        errors = self.assertRaises(ConfigErrors, runnable, Config(guests=(Guest(name="a", id=1),)), "x.toml")
-        self.assertEqual(str(errors), "x.toml: guests.a: a guest is not yet supported in this version")
+        guest = Guest(name="web1", id=1, nics=(NIC(link="tap0", vrf="blue"),))
+        config = Config(switches=(Switch(name="lab", link="br0", vrf="blue"),), guests=(guest,))
+        self.assertEqual(list(refused(config)), [])

@@ -21,13 +21,12 @@ TOP = Path(__file__).parents[2]
 SCRIPT = """
 import sys
 from pdlease.config.compare import changed_uplinks, restart_needed
-from pdlease.config.notyet import runnable
 from pdlease.config.toml import ConfigErrors, parse
 
 before = set(sys.modules)
 right = "[uplinks.a]\\n[[uplinks.a.delegations]]\\ndownstreams = ['b/60', {link = 'c', host = '::1'}]"
 config = parse(right.encode(), "x")
-changed_uplinks(config, runnable(config, "x")), restart_needed(config, config)
+changed_uplinks(config, config), restart_needed(config, config)
 for wrong in (
     "[uplinks.a.b]\\nx = 2026-01-01T00:00:00Z\\n[uplink]\\n[daemon]\\nstat = 1\\n[identity]\\nduid = 'x'",
     "[guests.a]\\nid = 1\\n[local]\\nprefix = 3",

@@ -530,6 +530,17 @@ class ErrorsTests(SynchronousTestCase):
             "control.remote: remote control is not yet supported in this version",
         )
 
+    def test_locked(self) -> None:
+        """
+        P23, P24: vmd's locked is refused with the reason and what to do, for a switch and for a NIC.
+        """
+        text = '[switches.a]\nlocked = true\n[guests.b]\nid = 1\n[[guests.b.nics]]\nlink = "tap0"\nlocked = true\n'
+        with self.assertRaises(ConfigErrors) as caught:
+            parse(text.encode(), "x")
+        paths = [error.path for error in caught.exception.errors]
+        self.assertEqual(paths, ["switches.a.locked", "guests.b.nics[0].locked"])
+        self.assertIn("bridge link set dev LINK locked on", str(caught.exception))
+
     def test_guest_without_id_and_nics(self) -> None:
         """
         A guest must have an id and at least one NIC with a link.
