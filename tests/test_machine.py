@@ -132,6 +132,18 @@ class MachineTests(SynchronousTestCase):
             os.kill(os.getpid(), signal.SIGHUP)
         self.assertEqual(heard, ["hangup", "hangup"])
 
+    def test_rotation(self) -> None:
+        """So is SIGUSR1."""
+        self.addCleanup(signal.signal, signal.SIGUSR1, signal.getsignal(signal.SIGUSR1))
+        heard: list[str] = []
+        self.machine.on_rotation(lambda: heard.append("rotated"))
+        os.kill(os.getpid(), signal.SIGUSR1)
+        self.assertEqual(heard, ["rotated"])
+
+    def test_no_supervisor(self) -> None:
+        """Where no supervisor wants to be told, none is."""
+        self.assertIsNone(self.machine.notifier(self.machine.clock()).every)
+
     def sandboxed(self, user: str) -> str:
         """What becomes of a process that closes its sandbox."""
         text = (

@@ -29,6 +29,7 @@ from pdlease.notify import Notifier
 from pdlease.operations import PrivilegeError
 from pdlease.places import CannotStart
 from pdlease.service import Daemon
+from pdlease.testing import record
 from pdlease.wire.duid import DUID
 from tests.descriptors import FakeReactor
 from tests.house import CLIENT, ONE, TWO, Street, configuration
@@ -284,6 +285,33 @@ class DaemonCase(SynchronousTestCase):
         self.machine.privilege.configuration = self.whole(text).encode()
 
 
+class SupervisorTests(DaemonCase):
+    """What a supervisor such as systemd is told."""
+
+    def test_whole_life(self) -> None:
+        """
+        That the daemon is ready, once operators are answered; that it lives; when it reads its configuration again,
+        even one that is wrong; and that it stops.
+        """
+        daemon = self.start()
+        self.assertEqual(self.machine.told, ["READY=1\nSTATUS=closed", "WATCHDOG=1"])
+        self.machine.wait(61)
+        self.assertEqual(self.machine.told[2:], ["WATCHDOG=1"] * 2)
+        for text in (OTHER, "wrong"):
+            del self.machine.told[:]
+            self.write(text)
+            self.machine.hangup()
+            self.assertEqual([told.partition("=")[0] for told in self.machine.told], ["RELOADING", "READY"])
+        self.flushLoggedErrors()
+        daemon.stopService()
+        self.assertEqual(self.machine.told[2:], ["STOPPING=1"])
+
+    def test_not_started(self) -> None:
+        """A daemon that cannot close its sandbox never says that it is ready."""
+        self.start(arrange=lambda machine: machine.cannot.update(sandbox="no sandbox"))
+        self.assertEqual((self.statuses, self.machine.told), ([1], []))
+
+
 class StartTests(DaemonCase):
     """The order of the start (design 6)."""
 
@@ -398,6 +426,35 @@ class StartTests(DaemonCase):
         for listener in self.machine.clock.listeners:  # type: ignore[attr-defined]
             listener(100.0)
         self.assertEqual(len(self.machine.privilege.take()), 3)
+
+    def test_clock_is_set(self) -> None:
+        """
+        A lease that nobody could date is used as soon as the wall clock was set to what can be believed, whether or not
+        a server has answered (R-D-06, R-12-06); a store that cannot be read then is no end.
+        """
+
+        kept = record(1000.0)
+
+        def arrange(machine: Ground) -> None:
+            machine.times.trusted = False
+            machine.silent.add(self.link)
+            machine.store.save_identity(Identity(duid=CLIENT))
+            machine.store.save_uplink("wan", evolve(kept, trusted=False))
+
+        daemon = self.start(ONE.replace("downstreams", "iaid = 1\ndownstreams"), arrange=arrange)
+        self.machine.wait(2)
+        jump = self.machine.clock.jump  # type: ignore[attr-defined]
+        self.machine.store.save_uplink("wan", kept)
+        jump()
+        self.assertEqual(self.machine.addresses(), {})
+        self.machine.times.trusted = True
+        self.machine.store.refusals["load"] = StoreError("no such folder")
+        jump()
+        self.assertEqual((self.machine.addresses(), self.statuses), ({}, []))
+        jump()
+        self.assertEqual(list(self.machine.addresses()), ["2001:db8::1/64", "2001:db8:1::1/64"])
+        assert daemon.router is not None
+        self.assertFalse(daemon.router.uplinks["wan"].is_undated)
 
     def test_waits_are_answered(self) -> None:
         """What changes in the kernel reaches whoever waits for it."""

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import io
 import os
+import signal
 import sys
 from typing import Any
 
@@ -13,6 +14,7 @@ from twisted.application.service import IService, IServiceMaker
 from twisted.plugin import getPlugins
 from twisted.trial.unittest import SynchronousTestCase
 
+from pdlease.logs import level, set_level
 from pdlease.service import Daemon
 from pdlease.tap import DEFAULT_PATH, Options, makeService
 from tests.house import ONE
@@ -39,18 +41,18 @@ class OptionsTests(SynchronousTestCase):
         with open(self.path, "w", encoding="utf-8") as file:
             file.write(text)
 
-    def parsed(self, parent: dict[str, Any] | None = None) -> Options:
+    def parsed(self, parent: dict[str, Any] | None = None, *words: str) -> Options:
         """The options."""
         options = Options()
         options.parent = parent
-        options.parseOptions(["--config", self.path])
+        options.parseOptions(["--config", self.path, *words])
         return options
 
-    def refused(self, parent: dict[str, Any] | None = None) -> str:
+    def refused(self, parent: dict[str, Any] | None = None, *words: str) -> str:
         """What is told when the options are refused with status 2."""
         before, sys.stderr = sys.stderr, io.StringIO()
         try:
-            problem = self.assertRaises(SystemExit, self.parsed, parent)
+            problem = self.assertRaises(SystemExit, self.parsed, parent, *words)
             told: str = sys.stderr.getvalue()  # type: ignore[attr-defined]
         finally:
             sys.stderr = before
@@ -109,6 +111,18 @@ class OptionsTests(SynchronousTestCase):
             self.parsed(parent)
             self.assertEqual(parent["pidfile"], outcome)
 
+    def test_log(self) -> None:
+        """The form of log lines and how much is logged at first are words out of a few; others are refused."""
+        self.write(ONE)
+        options = self.parsed({}, "--log-format", "json", "--log-level", "verbose")
+        self.assertEqual((options["log-format"], options["log-level"]), ("json", "verbose"))
+        self.assertEqual(
+            self.refused({}, "--log-format", "xml"), "--log-format xml: expected one of text, journal, json\n"
+        )
+        self.assertEqual(
+            self.refused({}, "--log-level", "loud"), "--log-level loud: expected one of debug, verbose, brief\n"
+        )
+
 
 class ServiceTests(SynchronousTestCase):
     """Tests of L{makeService} and of the plugin."""
@@ -125,6 +139,38 @@ class ServiceTests(SynchronousTestCase):
         assert isinstance(service, Daemon)
         self.assertEqual((service.path, service.config, service.running), (path, options.config, 0))
         self.assertIsNone(service.router)
+
+    def test_log(self) -> None:
+        """The service brings its log along: to the file of C{--logfile}, which is opened again at SIGUSR1."""
+        self.addCleanup(set_level, level())
+        self.addCleanup(signal.signal, signal.SIGUSR1, signal.getsignal(signal.SIGUSR1))
+        path, log = os.path.abspath(self.mktemp()), os.path.abspath(self.mktemp())
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(ONE)
+        options = Options()
+        options.parent = {"logfile": log, "nodaemon": True}
+        options.parseOptions(["--config", path, "--log-level", "verbose"])
+        service = makeService(options)
+        assert isinstance(service, Daemon) and service.observer is not None
+        self.addCleanup(service.observer._out.close)
+        self.assertEqual((level(), service.observer.folder), ("verbose", os.path.dirname(log)))
+        self.assertTrue(callable(signal.getsignal(signal.SIGUSR1)))
+
+    def test_no_log(self) -> None:
+        """A log that cannot be opened is told in a sentence, with status 1."""
+        path = os.path.abspath(self.mktemp())
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(ONE)
+        options = Options()
+        options.parent = {"logfile": f"{path}/log"}
+        options.parseOptions(["--config", path])
+        before, sys.stderr = sys.stderr, io.StringIO()
+        try:
+            problem = self.assertRaises(SystemExit, makeService, options)
+            told = sys.stderr.getvalue()  # type: ignore[attr-defined]
+        finally:
+            sys.stderr = before
+        self.assertEqual((problem.code, told), (1, f"pdlease: the log {path}/log: Not a directory\n"))
 
     def test_plugin(self) -> None:
         """Twistd knows C{pdlease}, and where its options are."""
