@@ -14,8 +14,9 @@ from pdlease.config.model import Config
 from pdlease.guests import guest_owner, switch_owner
 from pdlease.kernel import KernelTable
 from pdlease.linksettings import GROUP, LINK_ADDRESS
+from pdlease.local import LocalAddresses, local_addresses
 from pdlease.standing import Condition
-from pdlease.wanted import CarvedPrefix, Share, Wanted, WantedAddress, WantedSetting, WantedUnreachable
+from pdlease.wanted import CarvedPrefix, Share, Wanted, WantedAddress, WantedRoute, WantedSetting
 
 Document = dict[str, Any]
 Wants = Mapping[str, tuple[Wanted, ...]]
@@ -44,9 +45,10 @@ def guests_document(
         nics = []
         for index, nic in enumerate(guest.nics):
             switch = config.switch(nic.switch)
-            own = tuple(item for item in wants.get(guest_owner(guest.name), ()) if _is_on(item, nic.link))
+            local = local_addresses(config.local.prefix, config.local.inet6, guest.id, index) if nic.local else None
+            wanted = wants.get(guest_owner(guest.name), ())
+            own = tuple(item for item in wanted if _is_setting_of(item, nic.link) or _is_local(item, local))
             delegated = _delegated(shares.get(nic.delegate), guest.name, index)
-            addresses = [str(item.address) for item in own if isinstance(item, WantedAddress)]
             nics.append(
                 {
                     "link": nic.link,
@@ -55,8 +57,8 @@ def guests_document(
                     "group": _number(_value(own, GROUP)),
                     "up": nic.up,
                     "mac": _value(own, LINK_ADDRESS),
-                    "ipv4": next((text for text in addresses if ":" not in text), None),
-                    "ipv6": next((text for text in addresses if ":" in text), None),
+                    "ipv4": str(local.ipv4) if local else None,
+                    "ipv6": str(local.ipv6) if local and local.ipv6 else None,
                     "delegated": str(delegated[-1].address.network) if delegated else None,
                     "address": str(delegated[-1].address.ip) if delegated else None,
                     **_standing(nic.link, (*own, *delegated), applier, table),
@@ -108,8 +110,17 @@ def _ports(bridge: str, table: KernelTable) -> Iterator[str]:
         yield from (link.name for link in table.links.values() if link.master == master.index)
 
 
-def _is_on(item: Wanted, link: str) -> bool:
-    return not isinstance(item, WantedUnreachable) and item.link == link
+def _is_setting_of(item: Wanted, link: str) -> bool:
+    return isinstance(item, WantedSetting) and item.link == link
+
+
+def _is_local(item: Wanted, local: LocalAddresses | None) -> bool:
+    """Whether this is one of a NIC's local addresses or the route of one, on whatever link they are."""
+    if local is None:
+        return False
+    if isinstance(item, WantedAddress):
+        return item.address in (local.ipv4, local.ipv6)
+    return isinstance(item, WantedRoute) and local.ipv6 is not None and item.prefix == local.ipv6.network
 
 
 def _value(wanted: Iterable[Wanted], setting: str) -> str | None:

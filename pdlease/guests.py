@@ -13,6 +13,8 @@ from collections.abc import Iterator, Mapping
 from ipaddress import IPv4Interface, IPv6Interface
 from math import inf
 
+from attrs import evolve
+
 from pdlease.config.model import NIC, ON_LINK_METRIC, Config, Guest, Switch
 from pdlease.linksettings import DESCRIPTION, DOWN, GROUP, LINK_ADDRESS, MASTER, STATE, UP, description
 from pdlease.local import local_addresses
@@ -118,18 +120,19 @@ def nic_wants(config: Config, guest: Guest, index: int, groups: Groups) -> Itera
             yield WantedSetting(link=nic.link, setting=setting, value=value, uplink=owner)
     if nic.local:
         local = local_addresses(config.local.prefix, config.local.inet6, guest.id, index)
-        yield _for_ever(nic.link, local.ipv4, owner)
+        link = config.address_link(nic)
+        yield _for_ever(link, local.ipv4, owner)
         if local.ipv6 is not None:
-            yield _for_ever(nic.link, local.ipv6, owner)
+            yield _for_ever(link, local.ipv6, owner)
             yield WantedRoute(
-                link=nic.link,
+                link=link,
                 prefix=local.ipv6.network,
                 valid_until=inf,
                 table=MAIN_TABLE,
                 metric=ON_LINK_METRIC,
                 uplink=owner,
             )
-            yield WantedIPv6(link=nic.link, uplink=owner)
+            yield WantedIPv6(link=link, uplink=owner)
 
 
 def _for_ever(link: str, address: IPv4Interface | IPv6Interface, owner: str) -> WantedAddress:
@@ -164,12 +167,14 @@ def link_address(guest: Guest, index: int) -> str | None:
 
 
 def shares_of(config: Config, uplink: str, delegation: str, numbers: Numbers) -> tuple[GuestShare, ...]:
-    """What guests want of an uplink's first delegation, each with the /64 that it had before."""
+    """What guests want of an uplink's first delegation, each with the /64 that it had before, and where to put it."""
+    links = {
+        (guest.name, index): config.address_link(nic) for guest in config.guests for index, nic in enumerate(guest.nics)
+    }
     return tuple(
-        GuestShare(
-            guest=share.guest,
-            nic=share.nic,
-            link=share.link,
+        evolve(
+            share,
+            link=links[share.guest, share.nic],
             number=numbers.get((share.guest, share.nic, uplink, delegation)),
         )
         for share in config.guest_shares(uplink)

@@ -112,7 +112,10 @@ class WantedTests(SynchronousTestCase):
         )
 
     def test_local(self) -> None:
-        """A local NIC has the host's side of a /31 and a /96 for ever, after everything else (P21, P22)."""
+        """
+        A local NIC has the host's side of a /31 and a /96 for ever, after everything else (P21, P22); that of a port is
+        on the bridge, since on a port Linux answers nobody.
+        """
         local6 = IPv6Interface("fd12:3456:789a:bcde:6440:103:0:1/96")
         objects = [item for item in self.wanted["guests/web1"] if not isinstance(item, WantedSetting)]
         owner = "guests/web1"
@@ -120,17 +123,23 @@ class WantedTests(SynchronousTestCase):
             objects,
             [
                 WantedAddress(
-                    link="tap0",
+                    link="br0",
                     address=IPv4Interface("100.64.1.2/31"),
                     preferred_until=inf,
                     valid_until=inf,
                     uplink=owner,
                 ),
-                WantedAddress(link="tap0", address=local6, preferred_until=inf, valid_until=inf, uplink=owner),
-                WantedRoute(link="tap0", prefix=local6.network, valid_until=inf, table=254, metric=512, uplink=owner),
-                WantedIPv6(link="tap0", uplink=owner),
+                WantedAddress(link="br0", address=local6, preferred_until=inf, valid_until=inf, uplink=owner),
+                WantedRoute(link="br0", prefix=local6.network, valid_until=inf, table=254, metric=512, uplink=owner),
+                WantedIPv6(link="br0", uplink=owner),
             ],
         )
+
+    def test_local_without_a_switch(self) -> None:
+        """Without a switch the NIC's own link has the addresses."""
+        text = TOML.replace(b'switch = "lab"\n', b"")
+        wanted = wanted_by_owner(configured(text), GROUPS)["guests/web1"]
+        self.assertEqual({item.link for item in wanted if isinstance(item, WantedAddress)}, {"tap0"})
 
     def test_local_ipv4_only(self) -> None:
         """Without an IPv6 prefix there is no local IPv6 address."""
@@ -247,3 +256,8 @@ delegate = "wan"
 """
         shares = shares_of(configured(text), "wan", "lan0", {key("b"): 5})
         self.assertEqual([(share.guest, share.number) for share in shares], [("a", None), ("b", 5)])
+        ported = configured(
+            text.replace(b'link = "tap2"', b'link = "tap2"\nswitch = "lab"') + TOML[: TOML.index(b"[guests")]
+        )
+        shares = shares_of(ported, "wan", "lan0", {})
+        self.assertEqual([(share.guest, share.link) for share in shares], [("a", "tap1"), ("b", "br0")])

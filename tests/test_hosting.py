@@ -96,8 +96,9 @@ class GuestsTests(HostCase):
         self.assertEqual(
             (tap.master, tap.alias, tap.group, tap.is_up), (self.link("br0").index, "vm1-if0-web1", 12, True)
         )
-        self.assertEqual(set(self.house.addresses("tap0")), {"100.64.1.2/31", "fd12:3456:789a:bcde:6440:103:0:1/96"})
-        self.assertEqual(self.house.routes(), {"fd12:3456:789a:bcde:6440:103::/96 tap0"})
+        self.assertEqual(self.house.addresses("tap0"), {})
+        self.assertEqual(set(self.house.addresses("br0")), {"100.64.1.2/31", "fd12:3456:789a:bcde:6440:103:0:1/96"})
+        self.assertEqual(self.house.routes(), {"fd12:3456:789a:bcde:6440:103::/96 br0"})
 
     def test_delegated(self) -> None:
         """Each guest has a /64 of the uplink's prefix the moment its link appears, and again when it comes back."""
@@ -111,6 +112,14 @@ class GuestsTests(HostCase):
             self.assertEqual(set(self.house.addresses("tap1")), {subnet.replace("::/", "::1/")})
             self.house.kernel.remove_link("tap1")
             self.house.wait(1)
+
+    def test_delegated_to_a_port(self) -> None:
+        """The /64 of a port is on its bridge, where Linux answers for it, and status says whose it is."""
+        self.begin()
+        subnet = self.delegated()["web1"]
+        assert subnet is not None
+        self.assertIn(f"{subnet} br0", self.house.routes())
+        self.assertIn(subnet.replace("::/", "::1/"), self.house.addresses("br0"))
 
     def test_removed_by_reload(self) -> None:
         """A guest that leaves the configuration has its link put back as it was, and loses its addresses."""
@@ -129,7 +138,7 @@ class GuestsTests(HostCase):
         self.assertEqual(
             (self.link("tap0").master, self.link("br0").alias, self.link("br0").is_up), (None, None, False)
         )
-        self.assertEqual(self.house.addresses("tap0"), {})
+        self.assertEqual(self.house.addresses("br0"), {})
 
     def appear_both(self) -> Link:
         """Both guests start; the second one's link as it was before."""

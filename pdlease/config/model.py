@@ -292,6 +292,14 @@ class Config:
         switch = self.switch(nic.switch)
         return nic.vrf if nic.vrf or switch is None else switch.vrf
 
+    def address_link(self, nic: NIC) -> str:
+        """
+        The link that bears this host's addresses for a NIC: its switch's bridge, else its own link.  On a port of a
+        bridge Linux answers nobody, since what comes in there belongs to the bridge.
+        """
+        switch = self.switch(nic.switch)
+        return nic.link if switch is None else switch.link
+
     def guest_shares(self, uplink: str) -> tuple[GuestShare, ...]:
         """The guest NICs that want a /64 of an uplink's first delegation, in order of guest id and NIC index."""
         return tuple(

@@ -69,11 +69,15 @@ def links_of(config: Config) -> Links:
                 bounds = evolve(bounds, masters={switch_of.link: BRIDGE})
             elif nic.vrf:
                 bounds = evolve(bounds, masters={nic.vrf: VRF})
+            found[nic.link] = bounds
             if nic.local:
                 local = local_addresses(config.local.prefix, config.local.inet6, guest.id, index)
-                ipv6 = frozenset() if local.ipv6 is None else frozenset({local.ipv6})
-                bounds = evolve(bounds, ipv4=frozenset({local.ipv4}), ipv6=ipv6)
-            found[nic.link] = bounds
+                link = config.address_link(nic)
+                found[link] = evolve(
+                    found[link],
+                    ipv4=found[link].ipv4 | {local.ipv4},
+                    ipv6=found[link].ipv6 | ({local.ipv6} if local.ipv6 is not None else set()),
+                )
     return found
 
 
@@ -82,7 +86,12 @@ def with_earlier(links: Links, earlier: Links) -> Links:
     found = dict(earlier)
     for name, bounds in links.items():
         before = found.get(name, bounds)
-        found[name] = evolve(bounds, kinds=bounds.kinds | before.kinds, masters={**before.masters, **bounds.masters})
+        found[name] = evolve(
+            bounds,
+            kinds=bounds.kinds | before.kinds,
+            masters={**before.masters, **bounds.masters},
+            ipv4=bounds.ipv4 | before.ipv4,
+        )
     return found
 
 

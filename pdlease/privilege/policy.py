@@ -164,8 +164,10 @@ def _subnets(config: Config, uplink_name: str) -> Iterable[tuple[str, int]]:
         for downstream in delegation.downstreams:
             if downstream.link is not None:
                 yield downstream.link, downstream.length
-    for share in config.guest_shares(uplink_name):
-        yield share.link, 64
+    for guest in config.guests:
+        for nic in guest.nics:
+            if nic.delegate == uplink_name:
+                yield config.address_link(nic), 64
 
 
 def _judge_prefix(policy: Policy, field: str, prefix: IPv6Network, shortest: int) -> Refusal | None:

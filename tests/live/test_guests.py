@@ -7,6 +7,8 @@ The daemon runs as an operator runs it, with the helper; the links are veths and
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import time
 from typing import Any
 
@@ -17,6 +19,14 @@ from tests.live.network import ip, until
 from tests.live.scripted import WithServer
 
 SECOND = 1.0
+
+REACH = """
+import socket, sys
+try:
+    socket.create_connection((sys.argv[1], 9), 1)
+except ConnectionRefusedError:
+    pass
+"""
 
 SWITCH = """
 [switches.lab]
@@ -138,6 +148,25 @@ class GuestTests(HostCase):
             self.assertIn("dev veth1 src 100.64.1.4", told)
             until(lambda: self.guest()[1]["ready"], SECOND, "the status of veth1")
             self.link("del", "veth1")
+
+    def test_port_reaches_the_host(self) -> None:
+        """A guest on a switch reaches this host by its local addresses: they are on the bridge, not on the port."""
+        self.begin(HOST.replace('switch = "lab"\n', 'switch = "lab"\nlocal = true\n'))
+        guest = self.network.lan
+        self.link("add", "tap0", "type", "veth", "peer", "name", "eth9", "netns", guest)
+        ip("-n", guest, "link", "set", "eth9", "up")
+        ip("-n", guest, "address", "add", "100.64.1.3/31", "dev", "eth9")
+        ip("-n", guest, "address", "add", "fd12:3456:789a:bcde:6440:103:0:2/96", "dev", "eth9")
+        self.becomes("tap0", master="br0", up=True)
+        own = {"100.64.1.2/31", "fd12:3456:789a:bcde:6440:103:0:1/96"}
+        until(lambda: self.addresses("br0") == own, SECOND, "the addresses of br0")
+        for address in sorted(own):
+            until(lambda: self.reaches(guest, address.partition("/")[0]), 5, f"{guest} to reach {address}")  # noqa: B023
+
+    def reaches(self, namespace: str, address: str) -> bool:
+        """Whether an address can be reached from a namespace: a port where nobody listens is refused."""
+        command = ("ip", "netns", "exec", namespace, sys.executable, "-c", REACH, address)
+        return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
     def test_addresses_are_held(self) -> None:
         """A local address that somebody takes away comes back; what they set about the link stays (design 4)."""

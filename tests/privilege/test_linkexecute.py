@@ -265,6 +265,13 @@ class BoundsTests(SynchronousTestCase):
         self.assertEqual(bounds["tap0"].masters, {"br0": "bridge"})
         self.assertEqual(bounds["br0"].masters, {"blue": "vrf"})
 
+    def test_local_addresses_of_a_port(self) -> None:
+        """The local addresses of a port are allowed on its bridge, and not on the port."""
+        bounds = links_of(config(TOML.replace(b'switch = "lab"', b'switch = "lab"\nlocal = true')))
+        self.assertEqual(bounds["br0"].ipv4, {IPv4Interface("100.64.1.2/31")})
+        self.assertEqual(len(bounds["br0"].ipv6), 1)
+        self.assertEqual((bounds["tap0"].ipv4, bounds["tap0"].ipv6), (frozenset(), frozenset()))
+
     def test_earlier(self) -> None:
         """What an earlier configuration allowed is known beside what this one does."""
         earlier = links_of(config())
