@@ -36,7 +36,12 @@ class Options(usage.Options):
     synopsis = "[--config FILE] [--log-format FORMAT] [--log-level LEVEL]"
     optParameters = [
         ["config", "c", DEFAULT_PATH, "The configuration file; pdlease.toml(5) tells what it may say."],
-        ["log-format", None, "", "text, journal or json; by default journal where standard error leads to the journal."],
+        [
+            "log-format",
+            None,
+            "",
+            "text, journal or json; by default journal where standard error leads to the journal.",
+        ],
         ["log-level", None, "brief", "How much is logged at first: debug, verbose or brief."],
     ]
     longdesc = "A DHCPv6 prefix-delegation client: asks for prefixes on uplinks and puts them on downstream links."
