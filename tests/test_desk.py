@@ -283,7 +283,7 @@ class AskTests(DeskCase):
         self.assertEqual(self.successResultOf(released), {"wan": "released"})
 
     def test_release_with_guests(self) -> None:
-        """While guests hold parts of its prefixes, an uplink is released only by force (design 19)."""
+        """While guests hold parts of its prefixes, an uplink is released only by force (R-18.2.7-07)."""
         desk = self.begin()
         guest = Guest(name="web1", id=1, nics=(NIC(link="tap0", delegate="wan"),))
         self.house.router.config = evolve(self.house.router.config, guests=(guest,))

@@ -164,7 +164,7 @@ class ClientPortTests(SynchronousTestCase):
         self.assertEqual((self.socket.closed, len(self.socket._arrived)), (1, 1))
 
     def test_send(self) -> None:
-        """Messages go to all servers and relay agents, port 547, by the uplink (R-7.2-02)."""
+        """Messages go to all servers and relay agents, port 547, by the uplink (R-5-02, R-7.2-02)."""
         self.assertIsNone(self.port.send(b"solicit"))
         self.assertEqual(self.socket.sent, [(b"solicit", ("ff02::1:2", 547, 0, INDEX))])
         self.assertIsNone(self.port.send(b"solicit", "fe80::1", 5470))

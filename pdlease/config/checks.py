@@ -56,6 +56,11 @@ def solicit_size(uplink: Uplink, duid_size: int) -> int:
     return fixed + added + sum(16 + (29 if delegation.hint != "none" else 0) for delegation in uplink.delegations)
 
 
+def turns_back(uplink: Uplink) -> bool:
+    """Whether a prefix that the P flag promised would be used on the link that it came from (RFC 9762, PF-10)."""
+    return uplink.start == "p-flag" and uplink.link in uplink.links
+
+
 def does_not_fit(uplink: Uplink, duid: str) -> str:
     """
     Why a Solicit of this uplink would not fit a packet, as a sentence; empty if it does.

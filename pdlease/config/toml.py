@@ -15,7 +15,7 @@ from ipaddress import IPv6Network
 from typing import Any
 
 from pdlease.config import schema, values
-from pdlease.config.checks import LARGEST, MOST_DELEGATIONS, delegation_key, does_not_fit, too_large
+from pdlease.config.checks import LARGEST, MOST_DELEGATIONS, delegation_key, does_not_fit, too_large, turns_back
 from pdlease.config.errors import ConfigError, ConfigErrors
 from pdlease.config.model import (
     NIC,
@@ -178,6 +178,8 @@ def _uplinks(reading: Reading, value: object, guests: tuple[Guest, ...], duid: s
         problem = does_not_fit(uplink, duid)
         if problem:
             reading.wrong(joined(path, "delegations"), f'{problem}, or hint = "none"')
+        if turns_back(uplink):
+            reading.wrong(joined(path, "delegations"), f'{link} is the uplink: start = "p-flag" forbids it downstream')
         yield uplink
 
 

@@ -447,6 +447,14 @@ class ErrorsTests(SynchronousTestCase):
             "uplinks.wan.delegations[0].downstreams[0]",
         )
 
+    def test_back_to_where_it_came_from(self) -> None:
+        """With C{start = "p-flag"} the uplink's own link as a downstream is refused (RFC 9762: PF-10)."""
+        self.assertProblems(
+            uplink('start = "p-flag"', 'downstreams = ["a", "eth0"]'),
+            'uplinks.wan.delegations: eth0 is the uplink: start = "p-flag" forbids it downstream',
+        )
+        self.assertProblems(uplink('start = "p-flag"', 'downstreams = ["a"]'))
+
     def test_link_that_is_called_as_a_delegation(self) -> None:
         """
         A link with the name that a delegation without downstreams is remembered by is refused, whichever comes first.

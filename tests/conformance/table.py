@@ -27,6 +27,16 @@ NO_ADDRESSES = "no addresses (IA_NA) are asked for"
 NO_STATELESS = "Information-request is sent only when a Reconfigure asks for it, and nothing is refreshed"
 NO_ANONYMITY = "the anonymity profile is not offered"
 
+NO_SOFTWIRES = "pdlease makes no tunnels and translations; the containers can be requested and are told as they are"
+NO_ROUTING = "pdlease speaks no routing protocol"
+KERNEL_ADDRESSES = "addresses that a router advertises, and which one packets have as source, are the kernel's business"
+
+REFUSED: Mapping[str, str] = {
+    "PF-08": f"{KERNEL_ADDRESSES}: there is nothing to fall back to, and the client goes on asking",
+    "PF-13": f"{KERNEL_ADDRESSES}; the status tells whom a lease came from",
+}
+"""Rows that are not kept on purpose, and why."""
+
 NOT_APPLICABLE: Mapping[str, str] = {
     "R-17.1-01": NO_ADDRESSES,
     "R-8168-07": NO_ADDRESSES,
@@ -35,6 +45,8 @@ NOT_APPLICABLE: Mapping[str, str] = {
     "R-18.2.12-03": NO_ADDRESSES,
     "R-4704-01": NO_ADDRESSES,
     "WPD-6": NO_ADDRESSES,
+    "R-7598-01": NO_SOFTWIRES,
+    "WPD-7": NO_ROUTING,
     "R-16.10-04": "our Client Identifier is in every message",
     **{f"R-21.23-{number:02}": NO_STATELESS for number in range(2, 6)},
     **{f"R-7844-{number:02}": NO_ANONYMITY for number in range(1, 11)},
@@ -96,7 +108,9 @@ def tests() -> Iterator[tuple[str, str]]:
 
 
 def judged(row: Row, shown: tuple[str, ...]) -> str:
-    """What is said of a row: met, not applicable and why, or open."""
+    """What is said of a row: met, not applicable or refused and why, or open."""
+    if row.name in REFUSED:
+        return f"refused: {REFUSED[row.name]}"
     if row.name in NOT_APPLICABLE:
         return f"not applicable: {NOT_APPLICABLE[row.name]}"
     return "met" if shown else "open"

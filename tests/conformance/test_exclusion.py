@@ -4,10 +4,13 @@ Section D: the part of a prefix that the server keeps for the uplink (RFC 6603),
 
 from __future__ import annotations
 
+from ipaddress import IPv6Network
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from pdlease.client.occurrences import LeaseChanged
 from pdlease.client.reasons import DiscardReason
+from pdlease.subnets import Downstream, carve
 from pdlease.wire.chain import OpaqueOption, Option
 from pdlease.wire.codes import MessageType, OptionCode
 from pdlease.wire.prefixes import PDExclude
@@ -57,6 +60,16 @@ class ExclusionTests(SynchronousTestCase):
         self.assertEqual(excluded(c), ["2001:db8:100::/64"])
         c.until(5000.0)
         self.assertEqual(c.held, [])
+
+    def test_in_a_64(self) -> None:
+        """
+        PDX-11: a /64 with a small part kept back has no /64 left for a LAN; subnets that were configured to be smaller
+        are made, beside that part.
+        """
+        network, kept = IPv6Network("2001:db8::/64"), IPv6Network("2001:db8::/127")
+        self.assertEqual(carve(network, [Downstream(link="lan0")], excluded=kept).unassigned, ("lan0",))
+        carving = carve(network, [Downstream(link="lan0", length=65)], excluded=kept)
+        self.assertEqual([str(each.subnet) for each in carving.assignments], ["2001:db8:0:0:8000::/65"])
 
     def test_changes(self) -> None:
         """PDX-10: an exclusion that appears, changes or vanishes in a Renew Reply is told with the lease."""

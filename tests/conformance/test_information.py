@@ -84,6 +84,23 @@ class InformationTests(SynchronousTestCase):
         c = informed(DNS, OTHER_DNS, NTP, NTP)
         self.assertEqual(c.session.information, (DNS, NTP, NTP))
 
+    def test_softwires(self) -> None:
+        """
+        R-7598-01: containers of softwires are requested where the operator wants that, in every message that asks for
+        something, and told as they came; nothing is made of them.
+        """
+        container = OpaqueOption(OptionCode.S46_CONTAINER_MAPE, bytes.fromhex("0059 0001 00"))
+        c = Conversation(settings(requested_options=(82, 67, 94)))
+        c.link_up()
+        c.advertise(container, GOOD, preference=255)
+        c.reply(container, GOOD)
+        self.assertEqual(c.of(Informed), [Informed((container,))])
+        c.until_sent(MessageType.REBIND)
+        for _, message in c.sent:
+            (request,) = message.options_of(OptionRequest)
+            self.assertIn(94, request.codes)
+        self.assertLessEqual({"SOLICIT", "REQUEST", "RENEW", "REBIND"}, set(c.types()))
+
     def test_only_what_was_requested(self) -> None:
         """R-21.7-03: what was not requested, or is malformed, or is the client's own business, is no information."""
         bad = OpaqueOption(OptionCode.DNS_SERVERS, b"123")

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.conformance.table import NOT_APPLICABLE, judged, named, rows, tests
+from tests.conformance.table import NOT_APPLICABLE, REFUSED, judged, named, rows, tests
 
 
 class TableTests(SynchronousTestCase):
@@ -31,14 +31,23 @@ class TableTests(SynchronousTestCase):
         self.assertEqual({each for each in here if each[0] not in known}, set())
 
     def test_reasons_for_what_is_not_done(self) -> None:
-        """What does not apply has a reason, is a row, and is named by a test of what happens instead."""
+        """What does not apply or is refused has a reason, is a row, and is named by a test of what happens instead."""
         shown = {name for name, _ in tests()}
-        self.assertEqual(set(NOT_APPLICABLE) - {row.name for row in rows()}, set())
-        self.assertEqual(set(NOT_APPLICABLE) - shown, set())
+        reasons = {*NOT_APPLICABLE, *REFUSED}
+        self.assertEqual(len(reasons), len(NOT_APPLICABLE) + len(REFUSED))
+        self.assertEqual(reasons - {row.name for row in rows()}, set())
+        self.assertEqual(reasons - shown, set())
+
+    def test_nothing_is_open(self) -> None:
+        """Every row is met by a test that names it, or there is a reason; no test names what is no row."""
+        shown = {name for name, _ in tests()}
+        names = {row.name for row in rows()}
+        self.assertEqual((names - shown, shown - names), (set(), set()))
 
     def test_judgements(self) -> None:
-        """A row is met where a test shows it, not applicable where there is a reason, else open."""
+        """A row is met where a test shows it, not applicable or refused where there is a reason, else open."""
         by_name = {row.name: row for row in rows()}
         self.assertEqual(judged(by_name["R-15-01"], ("a test",)), "met")
         self.assertEqual(judged(by_name["R-15-01"], ()), "open")
-        self.assertIn("not applicable", judged(by_name["R-17.1-01"], ("a test",)))
+        self.assertIn("not applicable: ", judged(by_name["R-17.1-01"], ("a test",)))
+        self.assertIn("refused: ", judged(by_name["PF-08"], ("a test",)))

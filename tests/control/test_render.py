@@ -111,8 +111,19 @@ class StatusTests(SynchronousTestCase):
         """Links that get nothing are named."""
         self.assertIn("lan9: no room", self.text(unassigned=["lan9"]))
 
+    def test_information(self) -> None:
+        """What else the server told is shown by name, or by number where it has no name here."""
+        shown = self.text(
+            information=[
+                {"code": 23, "name": "dns_servers", "values": ["2001:db8::53", "fe80::1"]},
+                {"code": 65000, "name": None, "values": ["01"]},
+            ]
+        )
+        self.assertIn("dns servers: 2001:db8::53, fe80::1\n", shown)
+        self.assertIn("option 65000: 01\n", shown)
+
     def test_foreign_text(self) -> None:
-        """No text of the document reaches the terminal raw."""
+        """No text of the document reaches the terminal raw (R-23-01)."""
         evil = "\x1b]0;x\x07"
         text = self.text(
             link=evil,
@@ -121,6 +132,7 @@ class StatusTests(SynchronousTestCase):
             next_message=evil,
             counters={evil: 1},
             unassigned=[evil],
+            information=[{"code": 23, "name": evil, "values": [evil]}],
             assignments=[{**WAN["assignments"][0], "link": evil, "address": evil, "subnet": evil}],  # type: ignore[index]
         )
         event = render.event_text({"sequence": 1, "event": evil, "uplink": evil, evil: evil, "list": [evil]}, PLAIN)

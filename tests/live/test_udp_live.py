@@ -15,6 +15,7 @@ from twisted.internet.epollreactor import EPollReactor
 from twisted.trial.unittest import SynchronousTestCase
 
 from pdlease.clock import BootClock
+from pdlease.privilege.opening import open_client_socket
 from pdlease.udp import ClientPort
 from tests.live.namespace import enter_namespace, ip, wait_for
 from tests.live.require import needs, network_namespaces
@@ -59,7 +60,7 @@ class ClientPortTests(SynchronousTestCase):
         told = self.told[link]
         port = ClientPort(
             self.reactor,
-            bound(link, 546),
+            open_client_socket(socket.if_nametoindex(link)),
             socket.if_nametoindex(link),
             lambda data, source: told.append((data, source)),
             lambda reason, source, detail: told.append((reason, detail)),
@@ -88,7 +89,10 @@ class ClientPortTests(SynchronousTestCase):
         self.servers[link].sendto(data, (destination or link_local(link), 546, 0, scope))
 
     def test_exchange(self) -> None:
-        """Each uplink sends by its own link, from port 546, and hears its own answers alone (R-7.2-01)."""
+        """
+        Each uplink sends by its own link, to the group of all servers, from port 546 and the link-local address, and
+        hears its own answers alone (R-5-01, R-5-02, R-7.2-01, R-7.2-03).
+        """
         for link in LINKS:
             self.assertIsNone(self.ports[link].send(link.encode()))
             self.assertTrue(select.select([self.servers[link]], [], [], 5)[0])
@@ -97,6 +101,39 @@ class ClientPortTests(SynchronousTestCase):
         self.answer("nla", b"for a")
         self.until(lambda: self.told["nla"])
         self.assertEqual(self.told, {"nla": [(b"for a", link_local("nla-isp"))], "nlb": []})
+
+    def sent(self, data: bytes) -> str:
+        """Send something; the address and port that it came from."""
+        self.assertIsNone(self.ports["nla"].send(data))
+        self.assertTrue(select.select([self.servers["nla"]], [], [], 5)[0])
+        received, sender = self.servers["nla"].recvfrom(100)
+        self.assertEqual(received, data)
+        return f"{sender[0]} {sender[1]}"
+
+    def test_source(self) -> None:
+        """
+        The source is the link-local address whatever other addresses the link has, those of a prefix that is being
+        released too, and stays the same from one transmission to the next: relays answer to it (R-5-01, R-18.2.7-04,
+        R-19-01).
+        """
+        before = self.sent(b"solicit")
+        self.assertEqual(before, f"{link_local('nla')} 546")
+        for address in ("2001:db8::1/64", "fd00::1/64", "2001:db8:1::546/128"):
+            ip(f"address add {address} dev nla")
+            self.assertEqual(self.sent(b"release"), before)
+        ip("address delete 2001:db8::1/64 dev nla")
+        self.assertEqual(self.sent(b"release"), before)
+        self.answer("nla", b"reply")
+        self.until(lambda: self.told["nla"])
+
+    def test_hop_limit(self) -> None:
+        """Whatever hop limit an answer has left, it is taken: relays and routed servers are further away (R-D-02)."""
+        for left in (1, 64, 255):
+            self.servers["nla"].setsockopt(socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS, left)
+            self.told["nla"].clear()
+            self.answer("nla", b"reply")
+            self.until(lambda: self.told["nla"])
+            self.assertEqual(self.told["nla"], [(b"reply", link_local("nla-isp"))])
 
     def test_multicast(self) -> None:
         """What is sent to all nodes does not reach the session (R-16-01)."""
