@@ -30,7 +30,6 @@ from pdlease.operations import PrivilegeError
 from pdlease.places import CannotStart
 from pdlease.service import Daemon
 from pdlease.testing import record
-from pdlease.testing import record
 from pdlease.wire.duid import DUID
 from tests.descriptors import FakeReactor
 from tests.house import CLIENT, ONE, TWO, Street, configuration
@@ -427,35 +426,6 @@ class StartTests(DaemonCase):
         for listener in self.machine.clock.listeners:  # type: ignore[attr-defined]
             listener(100.0)
         self.assertEqual(len(self.machine.privilege.take()), 3)
-
-    def test_clock_is_set(self) -> None:
-        """
-        A lease that nobody could date is used as soon as the wall clock was set to what can be believed, whether or not
-        a server has answered (R-D-06, R-12-06); a store that cannot be read then is no end.
-        """
-
-        kept = record(1000.0)
-
-        def arrange(machine: Ground) -> None:
-            machine.times.trusted = False
-            machine.silent.add(self.link)
-            machine.store.save_identity(Identity(duid=CLIENT))
-            machine.store.save_uplink("wan", evolve(kept, trusted=False))
-
-        daemon = self.start(ONE.replace("downstreams", "iaid = 1\ndownstreams"), arrange=arrange)
-        self.machine.wait(2)
-        jump = self.machine.clock.jump  # type: ignore[attr-defined]
-        self.machine.store.save_uplink("wan", kept)
-        jump()
-        self.assertEqual(self.machine.addresses(), {})
-        self.machine.times.trusted = True
-        self.machine.store.refusals["load"] = StoreError("no such folder")
-        jump()
-        self.assertEqual((self.machine.addresses(), self.statuses), ({}, []))
-        jump()
-        self.assertEqual(list(self.machine.addresses()), ["2001:db8::1/64", "2001:db8:1::1/64"])
-        assert daemon.router is not None
-        self.assertFalse(daemon.router.uplinks["wan"].is_undated)
 
     def test_clock_is_set(self) -> None:
         """
