@@ -11,9 +11,9 @@ are in L{pdlease.interfaces}.
 
 from __future__ import annotations
 
-from ipaddress import IPv6Interface, IPv6Network
+from ipaddress import IPv4Interface, IPv6Interface, IPv6Network
 from math import inf
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from attrs import define, evolve
 from twisted.internet.defer import Deferred
@@ -32,7 +32,23 @@ from pdlease.interfaces import (
     Stored,
 )
 from pdlease.lease import Binding, DelegatedPrefix, Lease, ReconfigureKey, UplinkRecord
-from pdlease.operations import Operation, PrivilegeError, PutAddress, RemoveAddress, RemoveRoute
+from pdlease.operations import (
+    LONGEST_DESCRIPTION,
+    ClearMaster,
+    Operation,
+    PrivilegeError,
+    PutAddress,
+    PutIPv4,
+    RemoveAddress,
+    RemoveIPv4,
+    RemoveRoute,
+    SetDescription,
+    SetDown,
+    SetGroup,
+    SetLinkAddress,
+    SetMaster,
+    SetUp,
+)
 from pdlease.wire.duid import DUID
 
 
@@ -356,10 +372,25 @@ class PrivilegeContract(_ReactorCase):
     @ivar link: the name of a downstream link.
     @ivar index: the kernel's number of it.
     @ivar source: the bytes of the configuration file.
+    @ivar nic: the name of a guest's link without a switch that gets local addresses; empty if the configuration has
+        none: what is done to links is not tested then.
+    @ivar nic_index: the kernel's number of it.
+    @ivar nic_address: its local IPv4 address, with length.
+    @ivar port: the name of a guest's link that belongs to a switch.
+    @ivar port_index: the kernel's number of it.
+    @ivar bridge: the name of the switch's bridge.
+    @ivar bridge_index: the kernel's number of it.
     """
 
     link = "lan0"
     index = 0
+    nic = ""
+    nic_index = 0
+    nic_address = ""
+    port = ""
+    port_index = 0
+    bridge = ""
+    bridge_index = 0
     source = b""
     carries_out = True
     """Whether operations happen; a provider that only writes them down refuses nothing."""
@@ -436,6 +467,70 @@ class PrivilegeContract(_ReactorCase):
         self.assertEqual(await self.outcomes(provider, put, put), [None, None])
         self.assertEqual(await self.outcomes(provider, put), [None])
         self.assertEqual(await self.outcomes(provider, remove, remove), [None, None])
+
+    async def test_links_of_guests(self) -> None:
+        """
+        A guest's link is put into its bridge, described, grouped, given a link-layer address, set up and down, and
+        taken out again; each may be done twice, and for those that are undone an earlier value is as good as a new one.
+        """
+        if not self.nic:
+            return
+        provider = await self.started()
+        port: dict[str, Any] = {"link": self.port, "index": self.port_index}
+        operations: tuple[Operation, ...] = (
+            SetMaster(**port, master=self.bridge, master_index=self.bridge_index),
+            SetDescription(**port, text="vm1-if0-\N{SNOWMAN}"),
+            SetDescription(**port, text=""),
+            SetDescription(**port, text="x" * LONGEST_DESCRIPTION),
+            SetGroup(**port, group=7),
+            SetGroup(**port, group=0),
+            SetLinkAddress(**port, address=bytes.fromhex("02005e100001")),
+            SetUp(**port),
+            SetDown(**port),
+            ClearMaster(**port),
+        )
+        for _ in range(2):
+            self.assertEqual(await self.outcomes(provider, *operations), [None] * len(operations))
+
+    async def test_ipv4_of_guests(self) -> None:
+        """
+        A guest's local IPv4 address comes and goes, and each may be done twice.
+        """
+        if not self.nic:
+            return
+        provider = await self.started()
+        own = IPv4Interface(self.nic_address)
+        for operation in (
+            PutIPv4(link=self.nic, index=self.nic_index, address=own),
+            RemoveIPv4(link=self.nic, index=self.nic_index, address=own),
+        ):
+            self.assertEqual(await self.outcomes(provider, operation, operation), [None, None])
+
+    async def test_links_of_others(self) -> None:
+        """
+        Nothing is set on a link that is no guest's and no switch's, no link but a port is put into the bridge, and no
+        address but its own is given to a guest's link.
+        """
+        if not self.nic:
+            return
+        provider = await self.started()
+        other: dict[str, Any] = {"link": self.link, "index": self.index}
+        nic: dict[str, Any] = {"link": self.nic, "index": self.nic_index}
+        for operation in (
+            SetDescription(**other, text="x"),
+            SetGroup(**other, group=7),
+            SetLinkAddress(**other, address=bytes.fromhex("02005e100001")),
+            SetUp(**other),
+            SetDown(**other),
+            SetMaster(**other, master=self.bridge, master_index=self.bridge_index),
+            SetMaster(**nic, master=self.bridge, master_index=self.bridge_index),
+            PutIPv4(**nic, address=IPv4Interface("192.0.2.1/24")),
+        ):
+            (refusal,) = await self.outcomes(provider, operation)
+            self.assertIsInstance(refusal, PrivilegeError, str(operation))
+            assert refusal is not None
+            self.assertEqual(refusal.errno, 0)
+            self.assertTrue(refusal.reason)
 
     async def test_removing_what_is_not_there(self) -> None:
         """

@@ -32,15 +32,35 @@ from pdlease.testing import PrivilegeContract
 from tests.live.privilege import TOML, NamespaceCase, done, ip, kernel_state, outcome, refused
 from tests.live.require import root, stop_without
 
+GUESTS = """
+[switches.lab]
+link = "br0"
+[guests.web1]
+id = 1
+[[guests.web1.nics]]
+link = "tap0"
+switch = "lab"
+[[guests.web1.nics]]
+link = "tap1"
+local = true
+"""
+
 
 class Contract(PrivilegeContract, NamespaceCase):
     """The contract of all providers, in a namespace."""
 
     made: Any = None
+    toml = TOML + GUESTS
+    nic, port, bridge = "tap1", "tap0", "br0"
+    nic_address = "100.64.1.4/31"
 
     def setUp(self) -> None:
         NamespaceCase.setUp(self)
         self.index = self.indexes["lan0"]
+        ip("link", "add", "br0", "type", "bridge")
+        for name in ("tap0", "tap1"):
+            ip("link", "add", name, "type", "veth", "peer", "name", f"{name}p")
+        self.nic_index, self.port_index, self.bridge_index = map(socket.if_nametoindex, ("tap1", "tap0", "br0"))
 
     def create(self) -> IPrivilege:
         return self.build(self.made)

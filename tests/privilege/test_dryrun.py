@@ -16,7 +16,7 @@ from pdlease.interfaces import IPrivilegeFactory, PrivilegeContext
 from pdlease.operations import PrivilegeError
 from pdlease.privilege.dryrun import KEPT, DryRunPrivilege, factory
 from pdlease.testing import PrivilegeContract
-from tests.privilege.values import EVERY, LAN0, PUT_ADDRESS, TOML, config
+from tests.privilege.values import BR0, EVERY, LAN0, LOCAL, PUT_ADDRESS, TAP0, TAP1, TOML, config
 
 
 class DryRunTests(PrivilegeContract, TestCase):
@@ -25,6 +25,9 @@ class DryRunTests(PrivilegeContract, TestCase):
     source = TOML
     index = LAN0
     carries_out = False
+    nic, nic_index, nic_address = "tap1", TAP1, str(LOCAL)
+    port, port_index = "tap0", TAP0
+    bridge, bridge_index = "br0", BR0
 
     def setUp(self) -> None:
         folder = os.path.abspath(self.mktemp())
