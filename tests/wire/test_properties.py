@@ -2,7 +2,7 @@
 What holds of L{pdlease.wire} for any octets and for any message, shown by hypothesis.
 
 How many examples each test draws is in the environment variable C{PDLEASE_EXAMPLES}: 200 if it is absent, so that the
-tests stay quick; 5000 for continuous integration; 200000 for a long run.
+tests stay quick; 5000 in .ci/run; 200000 for a long run.
 """
 
 from __future__ import annotations
@@ -35,6 +35,9 @@ ordinary = settings(
     database=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
+
+elaborate = settings(ordinary, max_examples=max(200, EXAMPLES // 5))
+"""For tests whose every example is a whole message, which takes long to draw."""
 
 u8, u16, u32 = (st.integers(0, 2**bits - 1) for bits in (8, 16, 32))
 lifetimes = st.one_of(st.sampled_from([0, 1, 3600, 2**32 - 1]), u32)
@@ -183,7 +186,7 @@ class PropertyTests(SynchronousTestCase):
             data[at : at + source.draw(st.integers(0, 3))] = source.draw(st.binary(max_size=3))
         self.check_any(bytes(data))
 
-    @ordinary
+    @elaborate
     @given(messages)
     def test_any_message(self, message: Message) -> None:
         """B.9 rule 11: any message is read as it was written."""
@@ -193,7 +196,7 @@ class PropertyTests(SynchronousTestCase):
         self.assertEqual(again.malformed, ())
         self.check_any(data)
 
-    @ordinary
+    @elaborate
     @given(messages, st.data())
     def test_cut(self, message: Message, source: st.DataObject) -> None:
         """R-16-20: any message, cut anywhere, is read up to an option's end or refused; nothing is half read."""
