@@ -39,6 +39,7 @@ def main(dist: Path) -> None:
     with tarfile.open(sdist) as archive:
         held = {name.split("/", 1)[1] for name in archive.getnames() if "/" in name}
     assert {"setup.py", "LICENSE", "README.rst", "pdlease/tap.py", "twisted/plugins/pdlease_service.py"} <= held, held
+    assert {"systemd/pdlease.service", "systemd/sysusers.d/pdlease.conf"} <= held, held
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder, "environment")
         venv.create(place, with_pip=True)

@@ -32,6 +32,8 @@ def toml(uplinks: dict[str, list[str]], state: Path, extra: str = "", uplink_ext
         'control_group = "root"',
         f'user = "{USER}"',
         f'helper_user = "{USER}"',
+        # a call that the sandbox lacks shall end the daemon, and not go by unseen
+        *([] if "sandbox" in extra else ['sandbox_action = "kill"']),
         extra,
     ]
     for name, delegations in uplinks.items():
@@ -67,17 +69,25 @@ class Daemon:
         self.path.write_text(toml(uplinks, self.state, **texts))
         self.path.chmod(0o644)
 
-    def start(self, *, ready: bool = True, env: dict[str, str] | None = None, before: tuple[str, ...] = ()) -> Daemon:
+    def start(
+        self,
+        *,
+        ready: bool = True,
+        env: dict[str, str] | None = None,
+        before: tuple[str, ...] = (),
+        of_twistd: tuple[str, ...] = (),
+        words: tuple[str, ...] = (),
+    ) -> Daemon:
         """
         Start the daemon.
 
         @param ready: whether to wait until it answers.
         @param before: words in front of the command, such as C{faketime}'s.
+        @param of_twistd: further options of twistd itself.
+        @param words: further options of the daemon.
         """
-        command = (*before, *twistd())
-        self.program = self.network.run(
-            self.name, self.network.router, *command, "-n", "pdlease", "--config", str(self.path), env=env
-        )
+        command = (*before, *twistd(), "-n", *of_twistd, "pdlease", "--config", str(self.path), *words)
+        self.program = self.network.run(self.name, self.network.router, *command, env=env)
         if ready:
             until(self.answers, 15, "the daemon to answer")
         return self
