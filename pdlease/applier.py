@@ -318,7 +318,8 @@ class Applier:
                 lambda _, flight=flight: self._answered(flight), self._refused, errbackArgs=(flight, operation)
             )
         for flight, operation in asked:
-            is_news = flight.seen is None or flight.act.wanted is None
+            is_retry = self._patience.problem(flight.act.key) is not None
+            is_news = not is_retry and (flight.seen is None or flight.act.wanted is None)
             (self.log.info if is_news else self.log.debug)("{operation}", operation=operation)
 
     def _refused(self, failure: Failure, flight: _Flight, operation: Operation) -> None:

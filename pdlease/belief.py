@@ -48,6 +48,12 @@ GRACE = 0.5
 How long (seconds) what was acknowledged is believed without a notice of it; after that the kernel's table is right.
 """
 
+NEAR = 2.0
+"""
+Times of expiry less than so many seconds apart may be one and the same to the table, for the kernel tells whole seconds
+(L{pdlease.netlink.table}); then the notice shows nothing new.
+"""
+
 Shown = KernelAddress | KernelRoute | Raw
 """What is under a key: an address, a route, whether IPv6 is off on a link, another setting of a link, or nothing."""
 
@@ -77,7 +83,9 @@ class Belief:
         """
         # Of new lifetimes of an address that is still tentative the kernel gives no notice.
         is_silent = isinstance(seen, KernelAddress) and bool(seen.flags & ADDRESS_TENTATIVE)
-        return cls(value=_result(operation, started, protocol), seen=seen, until=inf if is_silent else now + GRACE)
+        value = _result(operation, started, protocol)
+        until = inf if is_silent or _are_near(value, seen) else now + GRACE
+        return cls(value=value, seen=seen, until=until)
 
 
 def shown(table: KernelTable, key: ObjectKey) -> Shown:
@@ -149,6 +157,19 @@ class _Over(Mapping[_K, "_V | None"]):
 
     def __len__(self) -> int:
         return len({**self._under, **self._over})
+
+
+def _are_near(value: Shown, seen: Shown) -> bool:
+    """Whether the table may go on showing one where the kernel holds the other."""
+    if isinstance(value, KernelAddress) and isinstance(seen, KernelAddress):
+        return _is_near(value.valid_until, seen.valid_until) and _is_near(value.preferred_until, seen.preferred_until)
+    if isinstance(value, KernelRoute) and isinstance(seen, KernelRoute):
+        return _is_near(value.valid_until, seen.valid_until)
+    return False
+
+
+def _is_near(one: float, other: float) -> bool:
+    return one == other or abs(one - other) < NEAR
 
 
 def _until(seconds: int, since: float) -> float:

@@ -845,3 +845,14 @@ class LogTests(ApplierTestCase):
                 ("info", f"remove {ADDRESS} from lan0"),
             ],
         )
+
+    def test_retries(self) -> None:
+        """What is refused again and again is told once, however often it is tried."""
+        events: list[str] = []
+        globalLogPublisher.addObserver(observer := lambda event: events.append(event["log_level"].name))
+        self.addCleanup(globalLogPublisher.removeObserver, observer)
+        self.privilege.refuses = lambda operation: PrivilegeError(str(operation), EPERM, "Operation not permitted")
+        self.applier.want("wan", [address()])
+        self.pass_time(100)
+        self.assertGreater(len(self.privilege.take()), 4)
+        self.assertEqual(events, ["warn"])

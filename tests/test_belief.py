@@ -74,6 +74,23 @@ class BeliefTests(SynchronousTestCase):
         """Of new lifetimes of a tentative address there is no notice: the belief lasts until there is one."""
         self.assertEqual(after(PUT, evolve(THERE, flags=ADDRESS_TENTATIVE)).until, inf)
 
+    def test_near(self) -> None:
+        """
+        New times so near the old ones that the table takes them for the same are believed until it shows others: else
+        they would be told again and again, and it would look as if somebody else undid them.
+        """
+        put_route = PutRoute(link="lan0", index=2, prefix=PREFIX, expires=100, table=254, metric=512)
+        self.assertEqual(
+            [
+                after(PUT, evolve(THERE, preferred_until=59, valid_until=108.6)).until,
+                after(PUT, evolve(THERE, preferred_until=50, valid_until=108.6)).until,
+                after(PUT, evolve(THERE, preferred_until=59, valid_until=107)).until,
+                after(put_route, evolve(ROUTE, valid_until=108.6)).until,
+                after(put_route, evolve(ROUTE, valid_until=inf)).until,
+            ],
+            [inf, 10.5 + GRACE, 10.5 + GRACE, inf, 10.5 + GRACE],
+        )
+
 
 class BelievedTests(SynchronousTestCase):
     def setUp(self) -> None:
