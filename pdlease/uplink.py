@@ -257,9 +257,10 @@ class Uplink:
         elif isinstance(effect, LeaseChanged):
             self._to_keep = True
             self._around.leased(self)
-            self._tell(
-                "lease", change=effect.change.name.lower(), prefixes=[str(p.prefix) for p in effect.lease.prefixes]
-            )
+            held = effect.lease.prefixes
+            excluded = [str(prefix.excluded) for prefix in held if prefix.excluded is not None]
+            change = effect.change.name.lower()
+            self._tell("lease", change=change, prefixes=[str(prefix.prefix) for prefix in held], excluded=excluded)
         elif isinstance(effect, Moved):
             self._moved(effect)
         elif isinstance(effect, Discarded):

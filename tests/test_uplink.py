@@ -25,7 +25,7 @@ from pdlease.wire.codes import MessageType, StatusCode
 from pdlease.wire.messages import Message, encode
 from pdlease.wire.options import ClientId, ServerId, Status
 from pdlease.wire.prefixes import IAPD
-from tests.house import CLIENT, ONE, House, Line, datagram, held_port
+from tests.house import CLIENT, ONE, OWN, House, Line, datagram, held_port
 
 KEY = ReconfigureKey(server=SERVER, secret=bytes(16), replay=7)
 
@@ -470,6 +470,19 @@ class EffectTests(UplinkCase):
         house.wait(1)
         self.assertEqual([event["options"] for event in house.told("information")], [told, []])
         self.assertEqual(house.desk.status("wan")["uplinks"]["wan"]["information"], [])
+
+    def test_excluded(self) -> None:
+        """
+        The part that the server keeps for the uplink is told with the lease and shown (PDX-05); nothing of it is put on
+        the uplink, whose addresses are the kernel's or a hook's.
+        """
+        self.house.server.terms = Terms(exclude=66)
+        house = self.bound()
+        told = house.told("lease")[-1]["excluded"]
+        assert house.desk is not None
+        self.assertEqual([house.desk.status("wan")["uplinks"]["wan"]["excluded"]], told)
+        self.assertTrue(IPv6Network(told[0]).subnet_of(house.uplink().lease.prefixes[0].prefix))
+        self.assertEqual(set(house.addresses("eth0")), {f"{OWN}/64"})
 
     def test_details_only_on_demand(self) -> None:
         """Messages are described in the log only where that was asked for; changes of state always."""
