@@ -80,7 +80,8 @@ class TableTests(SynchronousTestCase):
 
     def test_no_free_words(self) -> None:
         """
-        No word has a field for a path, a program or a piece of text to act on; C{hello} alone has text, the version.
+        No word has a field for a path, a program or a piece of text to act on; C{hello} has
+        text, the version, and a description is shown to people.
         """
         for word in WORDS:
             texts = [name for name, kind in word.fields if kind is TEXT]
