@@ -62,7 +62,7 @@ class PagesTests(SynchronousTestCase):
             for option in re.findall(r"--[a-z-]+", command.format_usage()):
                 self.assertIn(roff(option), PAGES["pdleasectl.8"], option)
         for long, short, default, _ in Options.optParameters:
-            for said in (f"\\-\\-{long}", f"\\-{short}", default):
+            for said in (f"\\-\\-{long}", f"\\-{short}" if short else "", default):
                 self.assertIn(said, PAGES["pdlease.8"], said)
 
     def test_see_also(self) -> None:
