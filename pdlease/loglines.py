@@ -36,10 +36,8 @@ def plain(text: str, most: int = LONGEST) -> str:
     cut = text if len(text) <= most else text[:most] + "..."
     if cut.isprintable():
         return cut
-    return "".join(
-        one if one.isprintable() else " " if one in "\n\t" else one.encode("unicode_escape").decode("ascii")
-        for one in cut.strip("\n")
-    )
+    # repr and no codec: that would be imported when it is needed, which is behind the sandbox
+    return "".join(one if one.isprintable() else " " if one in "\n\t" else repr(one)[1:-1] for one in cut.strip("\n"))
 
 
 def sentence_of(event: Mapping[str, Any]) -> str:

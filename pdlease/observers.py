@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from io import TextIOWrapper
 from time import monotonic
 from typing import IO, Any
 
@@ -261,7 +262,11 @@ def choose(form: str, twistd: Mapping[str, Any], environment: Mapping[str, str] 
     if (name and name != "-") or not is_foreground:
         return LineObserver(LogFile(name or "twistd.log"), form or "text")
     to_journal = is_journal(2, environment)
-    return LineObserver(sys.stderr if to_journal else sys.stdout, form or ("journal" if to_journal else "text"))
+    out = sys.stderr if to_journal else sys.stdout
+    if isinstance(out, TextIOWrapper):
+        # in a locale without them, letters are written out rather than their line left out
+        out.reconfigure(errors="backslashreplace")
+    return LineObserver(out, form or ("journal" if to_journal else "text"))
 
 
 class ObservedService(Service):

@@ -256,6 +256,19 @@ class PlaceTests(ObserverCase):
             self.assertEqual((observer.folder, observer._lines.__name__), ("", "text_lines"))
             observer.reopen()
 
+    def test_locale(self) -> None:
+        """A locale that lacks a letter costs that letter, not its line."""
+        raw = io.BytesIO()
+        before, sys.stdout = sys.stdout, io.TextIOWrapper(raw, "ascii")
+        try:
+            observer = choose("journal", {"nodaemon": True}, {})
+            assert observer is not None
+            observer({"log_namespace": "pdlease", "log_format": "größer", "log_level": LogLevel.info})
+        finally:
+            sys.stdout.detach()  # type: ignore[attr-defined]
+            sys.stdout = before
+        self.assertEqual(raw.getvalue(), b"<6>gr\\xf6\\xdfer\n")
+
     def test_journal(self) -> None:
         """Where standard error leads to the journal, lines for it go there, or in the form that was asked for."""
         status = os.fstat(2)
