@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from pdlease.config import model
+from pdlease.logs import Logger
 from pdlease.places import CannotStart
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ class Machine:
 
     @ivar reactor: the reactor that twistd runs.
     """
+
+    log = Logger()
 
     def __init__(self, reactor: Any, writable: tuple[str, ...] = ()) -> None:
         """
@@ -139,9 +142,12 @@ class Machine:
         import_the_rest()
         try:
             # with the provider `inprocess` it is this process that reads the configuration again
-            return str(enter(settings, readable=(os.path.dirname(path),), writable=self._writable))
+            report = enter(settings, readable=(os.path.dirname(path),), writable=self._writable)
         except SandboxError as problem:
             raise CannotStart(str(problem)) from None
+        for remark in report.remarks:
+            self.log.warn("the daemon: {remark}", remark=remark)
+        return str(report)
 
     def serve(self, **how: Any) -> ControlService:
         """Begin to answer operators; see L{pdlease.control.server.ControlService}."""

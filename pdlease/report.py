@@ -110,7 +110,7 @@ def assignment_document(address: WantedAddress, applier: Applier) -> Document:
         "subnet": str(address.address.network),
         "address": str(address.address.ip),
         "installed": state.is_installed,
-        "tentative": state.condition is Condition.TENTATIVE,
+        "tentative": state.condition in (Condition.TENTATIVE, Condition.UNPLUGGED),
         "condition": state.condition.name.lower(),
         "problem": None
         if problem is None
@@ -141,12 +141,18 @@ def unassigned(carvings: Iterable[CarvedPrefix]) -> list[str]:
 
 
 def is_served(uplink: Uplink, share: Share | None, applier: Applier) -> bool:
-    """Whether an uplink is bound and every assignment of it is in the kernel, usable."""
+    """
+    Whether an uplink is bound and every assignment of it is in the kernel, usable.
+
+    On a link that nothing is plugged into the kernel detects no duplicates, and an address stays tentative until
+    something is: nobody is there to miss it, and whoever waits would wait for a cable.
+    """
     serving = (State.BOUND, State.RENEWING, State.REBINDING, State.INFORMING)
     if uplink.session.state not in serving or share is None:
         return False
     addresses = [address for carved in share.carvings for address in carved.addresses]
-    return all(applier.state_of(address).is_installed for address in addresses)
+    states = [applier.state_of(address) for address in addresses]
+    return all(state.is_installed or state.condition is Condition.UNPLUGGED for state in states)
 
 
 def explanation(uplink: Uplink, share: Share | None, applier: Applier, now: float) -> list[str]:
@@ -171,7 +177,8 @@ def explanation(uplink: Uplink, share: Share | None, applier: Applier, now: floa
         for address in carved.addresses:
             state = applier.state_of(address)
             if state.condition is not Condition.INSTALLED:
-                words = f" ({state.problem.text})" if state.problem is not None else ""
+                detail = state.problem.text if state.problem is not None else ""
+                words = f" ({detail})" if detail not in ("", state.condition.value) else ""
                 lines.append(f"{uplink.name}: {address.address} on {address.link}: {state.condition.value}{words}.")
     if uplink.keeper.problem:
         lines.append(f"{uplink.name}: the lease is in use but not kept: {uplink.keeper.problem}.")

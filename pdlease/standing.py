@@ -25,6 +25,7 @@ class Condition(Enum):
 
     INSTALLED = "it is there"
     TENTATIVE = "duplicate address detection is going on"
+    UNPLUGGED = "its link has no carrier, and duplicate address detection waits for that"
     PENDING = "it has been asked for"
     WAITING = "its link is not ready"
     DUPLICATE = "another host on the link holds the address"
@@ -94,7 +95,8 @@ def standing(
     if patience.is_contested(key, now):
         return evolve(_in_the_way(Condition.CONTESTED, item), is_installed=is_installed)
     if is_tentative:
-        return ObjectState(condition=Condition.TENTATIVE)
+        unplugged = link is not None and not link.has_carrier
+        return ObjectState(condition=Condition.UNPLUGGED if unplugged else Condition.TENTATIVE)
     if is_installed:
         return ObjectState(condition=Condition.INSTALLED, is_installed=True)
     return _absent(item, link, table, key in settled)

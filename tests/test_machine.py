@@ -144,11 +144,16 @@ class MachineTests(SynchronousTestCase):
         """Where no supervisor wants to be told, none is."""
         self.assertIsNone(self.machine.notifier(self.machine.clock()).every)
 
-    def sandboxed(self, user: str) -> str:
-        """What becomes of a process that closes its sandbox."""
+    def sandboxed(self, user: str, privileges: str = "helper") -> str:
+        """What becomes of a process that closes its sandbox, and what it logs; C{inprocess} has no capabilities."""
         text = (
             "from pdlease.machine import Machine; from pdlease.config import model; from pdlease.places import *\n"
-            f"settings = model.Daemon(state={self.folder!r}, control='{self.folder}/c', user={user!r}, sandbox='off')\n"
+            "from pdlease.sandbox import capabilities; from twisted.logger import globalLogPublisher, formatEvent\n"
+            "globalLogPublisher.addObserver(lambda event: print(formatEvent(event)))\n"
+            f"settings = model.Daemon(state={self.folder!r}, control='{self.folder}/c', user={user!r}, sandbox='off', "
+            f"privileges={privileges!r})\n"
+            "if settings.privileges == 'inprocess':\n"
+            "    capabilities.limit(frozenset())\n"
             "try:\n"
             "    print('closed:', Machine(None).close_sandbox(settings, '/etc/pdlease/pdlease.toml'))\n"
             "except CannotStart as problem:\n"
@@ -162,6 +167,12 @@ class MachineTests(SynchronousTestCase):
     def test_sandbox(self) -> None:
         """Closing the sandbox ends with what is in force, in words."""
         self.assertIn("closed: ", self.sandboxed(pwd.getpwuid(os.getuid()).pw_name))
+
+    def test_self_test(self) -> None:
+        """A daemon that is to change the kernel itself, and may not, says so in one sentence at its start."""
+        name = pwd.getpwuid(os.getuid()).pw_name
+        self.assertIn("NET_ADMIN, which it needs\nclosed: ", self.sandboxed(name, "inprocess"))
+        self.assertNotIn("which it needs", self.sandboxed(name))
 
     def test_no_sandbox(self) -> None:
         """A user that the process cannot become is told in a sentence."""

@@ -4,12 +4,14 @@ Tests of L{pdlease.report}; the documents as a whole are shown in L{tests.scenar
 
 from __future__ import annotations
 
+from ipaddress import IPv6Network
 from math import inf
 
 from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
 from pdlease.demo.delegating import Terms
+from pdlease.kernel import ADDRESS_TENTATIVE
 from pdlease.operations import Operation, PrivilegeError, PutAddress
 from pdlease.report import is_served, prefix_document, seconds_until, uplink_document
 from pdlease.wanted import Share
@@ -236,6 +238,29 @@ class ServedTests(ReportCase):
         house.privilege.holding = True
         house.kernel.flush("lan0")
         house.wait(0.1)
+        self.assertFalse(self.served())
+
+    def test_unplugged(self) -> None:
+        """
+        An address that is tentative keeps those waiting who wait, unless its link has no carrier: it stays so until
+        something is plugged in.
+        """
+        house = self.house(seconds=0.5)
+        house.kernel.detects = True
+        house.kernel.carrier("lan0", False)
+        house.wait(2.6)
+        (address,) = [
+            one for one in house.kernel.heard.addresses.values() if one.address.ip in IPv6Network("2001:db8::/32")
+        ]
+        house.kernel.heard.addresses[address.key] = evolve(address, flags=ADDRESS_TENTATIVE)
+        self.assertTrue(self.served())
+        (assignment,) = self.document()["assignments"]  # type: ignore[misc]
+        self.assertEqual(
+            [assignment[key] for key in ("installed", "tentative", "condition")],  # type: ignore[index]
+            [False, True, "unplugged"],
+        )
+        self.assertIn("its link has no carrier", " ".join(self.why()))
+        house.kernel.carrier("lan0", True)
         self.assertFalse(self.served())
 
     def test_without_a_share(self) -> None:

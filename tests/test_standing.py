@@ -7,6 +7,7 @@ from __future__ import annotations
 from ipaddress import IPv6Interface, IPv6Network
 from math import inf
 
+from attrs import evolve
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -104,6 +105,14 @@ class StandingTests(SynchronousTestCase):
         self.kernel.add_link("lan0")
         self.install()
         self.assertEqual(self.condition(), (Condition.TENTATIVE, False, None))
+
+    def test_unplugged(self) -> None:
+        """Without carrier the detection does not go on, and that is said."""
+        self.kernel.detects = True
+        link = self.kernel.add_link("lan0")
+        self.install()
+        self.kernel.heard.links[link.index] = evolve(link, has_carrier=False)
+        self.assertEqual(self.condition(), (Condition.UNPLUGGED, False, None))
 
     def test_duplicate(self) -> None:
         """What another host holds is a duplicate, though the kernel has nothing left of it."""

@@ -66,7 +66,9 @@ def parser() -> argparse.ArgumentParser:
     status = add("status", "Show what each uplink holds and does.")
     status.add_argument("uplink", metavar="UPLINK", nargs="?")
     status.add_argument("--tree", action="store_true", help="show the delegated space instead")
-    wait = add("wait", "Wait until an uplink is bound and its addresses are installed.")
+    wait = add(
+        "wait", "Wait until an uplink is bound and its addresses are installed (on links without carrier: put there)."
+    )
     wait.add_argument("uplink", metavar="UPLINK")
     wait.add_argument("--timeout", metavar="SECONDS", type=float, help="give up after this time (exit 1)")
     add("why", "Say why things are as they are, and what to check.").add_argument("uplink", metavar="UPLINK", nargs="?")

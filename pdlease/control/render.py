@@ -27,6 +27,7 @@ _STATE_COLOURS = {
 _CONDITIONS = {
     "installed": "installed",
     "tentative": "tentative: duplicate address detection is going on",
+    "unplugged": "tentative: nothing is plugged into the link",
     "pending": "asked for",
     "waiting": "waiting: the link is not ready",
     "duplicate": "duplicate: another host on the link has this address",
@@ -35,7 +36,12 @@ _CONDITIONS = {
     "contested": "contested: something else keeps removing it",
     "changed": "changed by somebody else since; set again on reload",
 }
-_CONDITION_COLOURS = {"installed": Colour.GOOD, "tentative": Colour.WAITING, "waiting": Colour.WAITING}
+_CONDITION_COLOURS = {
+    "installed": Colour.GOOD,
+    "tentative": Colour.WAITING,
+    "waiting": Colour.WAITING,
+    "unplugged": Colour.WAITING,
+}
 _LINK_STATE = ("link", "present", "ready", "problems")
 _EVENT_HEAD = ("sequence", "time", "uplink", "event")
 
