@@ -151,7 +151,8 @@ UPLINK = (
         "(RFC 7084 WPD-4), or one with a prefix that has the P flag (RFC 9762).  Both are heard from the kernel, which "
         "ignores Router Advertisements on a link that forwards unless its ``accept_ra`` is 2; ``status`` and "
         "``why`` say so.  A lease that is held is confirmed without waiting.  With ``p-flag`` no length beyond 64 is "
-        "asked for or taken, and where the last such prefix goes, nothing more is asked; a kernel that tells of the "
+        "asked for or taken, the uplink's own link is refused as a downstream, "
+        "and where the last such prefix goes, nothing more is asked; a kernel that tells of the "
         "flag is needed (Linux 6.18 and Debian's 6.1 do), and the next Router Advertisement is waited for even if the "
         "kernel heard one before the daemon started.",
     ),
