@@ -14,7 +14,6 @@ from io import TextIOWrapper
 from time import monotonic
 from typing import IO, Any
 
-from attrs import define
 from twisted.application.service import Service
 from twisted.logger import ILogObserver, LogLevel
 from zope.interface import implementer
@@ -66,13 +65,15 @@ def kind_of(event: Mapping[str, Any]) -> tuple[str, str] | None:
     return None
 
 
-@define
 class _Tally:
     """How many lines of a kind may still be shown, since when that is so, and how many were left out."""
 
-    left: int
-    since: float
-    omitted: int = 0
+    __slots__ = ("left", "omitted", "since")
+
+    def __init__(self, left: int, since: float) -> None:
+        self.left = left
+        self.since = since
+        self.omitted = 0
 
 
 class Patience:

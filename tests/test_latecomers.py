@@ -82,8 +82,8 @@ def noting(name, globals=None, locals=None, fromlist=(), level=0):
     return module
 
 log = open(os.path.join(folder, "log"), "w")
-from twisted.logger import textFileLogObserver
-globalLogBeginner.beginLoggingTo([textFileLogObserver(log)], redirectStandardIO=False)
+from pdlease.observers import FORMATS, LineObserver
+globalLogBeginner.beginLoggingTo([LineObserver(log, form) for form in FORMATS], redirectStandardIO=False)
 
 ground = Ground(text(ONE))
 ground.add_links("lan0")
