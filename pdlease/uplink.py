@@ -370,7 +370,7 @@ class Uplink:
             self.link_changed()
             self._tell_attempted()
             return
-        problem = failure.value
+        problem, told = failure.value, self._port_problem
         self._port_problem = f"a socket ({failure.getErrorMessage()})"
         if not isinstance(problem, PrivilegeError):
             self.log.failure("{uplink}: opening the socket", failure, uplink=self.name)
@@ -378,11 +378,9 @@ class Uplink:
             holder = self._around.port_holder()
             self._port_problem = f"UDP port 546 on {self.link_name}, held by {holder or 'another DHCPv6 client'}"
         self.waits_for = self._port_problem
-        self.log.warn(
-            "{uplink}: waiting for {what}; trying again in {wait:.0f} s",
-            uplink=self.name,
-            what=self.waits_for,
-            wait=self._socket_wait,
+        # told once, however often it is tried
+        (self.log.debug if told == self._port_problem else self.log.warn)(
+            "{uplink}: waiting for {what}; trying again", uplink=self.name, what=self.waits_for
         )
         self._tell("link", waits_for=self.waits_for)
         self._tell_attempted()

@@ -11,7 +11,7 @@ from typing import Any
 
 from attrs import evolve
 from twisted.internet.defer import Deferred
-from twisted.logger import globalLogPublisher
+from twisted.logger import LogEvent, LogLevel, formatEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
 from pdlease.client.occurrences import Request
@@ -145,10 +145,18 @@ class SocketTests(UplinkCase):
     def test_port_held(self) -> None:
         """
         While another program holds port 546 the socket is asked for again, later and later, and the program is named
-        (design 16).
+        (design 16); the log tells it once.
         """
         self.house.holder = "dhclient (412)"
         self.house.privilege.refusals = [held_port() for _ in range(8)]
+        warnings: list[str] = []
+
+        def observe(event: LogEvent) -> None:
+            if event["log_level"] is LogLevel.warn:
+                warnings.append(formatEvent(event))
+
+        globalLogPublisher.addObserver(observe)
+        self.addCleanup(globalLogPublisher.removeObserver, observe)
         house = self.begin()
         self.assertEqual(house.uplink().waits_for, "UDP port 546 on eth0, held by dhclient (412)")
         self.assertEqual(house.told("link")[-1]["waits_for"], house.uplink().waits_for)
@@ -159,6 +167,7 @@ class SocketTests(UplinkCase):
             if len(house.privilege.opened) > before:
                 seconds.append(round(house.clock.seconds() - 1000))
         self.assertEqual(seconds, [0, 1, 3, 7, 15, 31, 63, 123, 183])
+        self.assertEqual(warnings, ["wan: waiting for UDP port 546 on eth0, held by dhclient (412); trying again"])
         house.wait(3)
         self.assertEqual(house.uplink().session.state.name, "BOUND")
 
