@@ -30,7 +30,7 @@ from pdlease.interfaces import (
     StoreError,
 )
 from pdlease.lease import UplinkRecord
-from pdlease.stores import serial
+from pdlease.stores import fields, serial
 
 IDENTITY = "identity.json"
 """Name of the identity's file."""
@@ -127,8 +127,8 @@ class FileStore:
             try:
                 name, record = serial.load_uplink(self._read(path), now)
                 if file_name(name) != file:
-                    raise serial.Damaged(f"it is the file of uplink {name!r} and should be called {file_name(name)}")
-            except (serial.Damaged, serial.Foreign) as error:
+                    raise fields.Damaged(f"it is the file of uplink {name!r} and should be called {file_name(name)}")
+            except (fields.Damaged, serial.Foreign) as error:
                 remarks.append(f"{path}: {error}; {self._set_aside(path)}, its lease is not used")
             except OSError as error:
                 remarks.append(f"{path}: cannot read it: {error.strerror}; its lease is not used")
@@ -153,7 +153,7 @@ class FileStore:
             return None
         try:
             return serial.load_identity(self._read(path))
-        except (serial.Damaged, serial.Foreign) as error:
+        except (fields.Damaged, serial.Foreign) as error:
             raise IdentityLost(f"{path}: {error}: {advice}") from error
         except OSError as error:
             raise IdentityLost(f"{path}: cannot read it: {error.strerror}") from error
@@ -173,7 +173,7 @@ class FileStore:
         """Never write over an identity that could not be read: somebody may still want to look at it."""
         try:
             serial.load_identity(self._read(path))
-        except (serial.Damaged, serial.Foreign):
+        except (fields.Damaged, serial.Foreign):
             self._set_aside(path)
 
     def _save_uplink(self, name: str, record: UplinkRecord) -> None:
@@ -199,15 +199,15 @@ class FileStore:
         """
         A file's content.
 
-        @raise serial.Damaged: when it is no plain file or too large to be ours.
+        @raise fields.Damaged: when it is no plain file or too large to be ours.
         @raise OSError: when it cannot be read.
         """
         if not S_ISREG(os.stat(path).st_mode):
-            raise serial.Damaged("it is no plain file")
+            raise fields.Damaged("it is no plain file")
         with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
             data = file.read(LARGEST + 1)
         if len(data) > LARGEST:
-            raise serial.Damaged(f"it has more than {LARGEST} octets")
+            raise fields.Damaged(f"it has more than {LARGEST} octets")
         return data
 
     def _write(self, name: str, data: bytes) -> None:

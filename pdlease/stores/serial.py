@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from ipaddress import IPv6Network
-from math import inf, isfinite
+from math import isfinite
 from zlib import crc32
 
 from attrs import asdict, evolve, frozen
@@ -23,14 +23,22 @@ from attrs import asdict, evolve, frozen
 from pdlease.identity import Identity, KnownDUID, KnownIAID, KnownSubnet
 from pdlease.interfaces import ITimeSource
 from pdlease.lease import Binding, DelegatedPrefix, Lease, ReconfigureKey, UplinkRecord
+from pdlease.stores.fields import (
+    Damaged,
+    read_flag,
+    read_number,
+    read_object,
+    read_objects,
+    read_optional_whole,
+    read_text,
+    read_time,
+    read_whole,
+    write_time,
+)
 from pdlease.wire.duid import DUID
 
 VERSION = 1
 """The version of both kinds of documents.  Keys may be added to a version; one that changes meaning makes a new one."""
-
-
-class Damaged(ValueError):
-    """The bytes are not a document of the wanted kind, or not as they were written; the text says why."""
 
 
 class Foreign(ValueError):
@@ -106,29 +114,33 @@ def load_identity(data: bytes) -> Identity:
     body = _body("identity", data)
     try:
         return Identity(
-            duid=DUID(bytes.fromhex(_text(body, "duid"))),
+            duid=DUID(bytes.fromhex(read_text(body, "duid"))),
             iaids=tuple(
-                KnownIAID(uplink=_text(one, "uplink"), delegation=_text(one, "delegation"), iaid=_whole(one, "iaid"))
-                for one in _objects(body, "iaids")
+                KnownIAID(
+                    uplink=read_text(one, "uplink"),
+                    delegation=read_text(one, "delegation"),
+                    iaid=read_whole(one, "iaid"),
+                )
+                for one in read_objects(body, "iaids")
             ),
-            asked=_text(body, "asked", ""),
+            asked=read_text(body, "asked", ""),
             duids=tuple(
                 KnownDUID(
-                    uplink=_text(one, "uplink"),
-                    duid=DUID(bytes.fromhex(_text(one, "duid"))),
-                    asked=_text(one, "asked"),
+                    uplink=read_text(one, "uplink"),
+                    duid=DUID(bytes.fromhex(read_text(one, "duid"))),
+                    asked=read_text(one, "asked"),
                 )
-                for one in _objects(body, "duids", ())
+                for one in read_objects(body, "duids", ())
             ),
             subnets=tuple(
                 KnownSubnet(
-                    guest=_text(one, "guest"),
-                    nic=_whole(one, "nic"),
-                    uplink=_text(one, "uplink"),
-                    delegation=_text(one, "delegation"),
-                    number=_whole(one, "number"),
+                    guest=read_text(one, "guest"),
+                    nic=read_whole(one, "nic"),
+                    uplink=read_text(one, "uplink"),
+                    delegation=read_text(one, "delegation"),
+                    number=read_whole(one, "number"),
                 )
-                for one in _objects(body, "subnets", ())
+                for one in read_objects(body, "subnets", ())
             ),
         )
     except Damaged:
@@ -176,21 +188,23 @@ def load_uplink(data: bytes, now: Clocks) -> tuple[str, UplinkRecord]:
     """
     body = _body("uplink", data)
     try:
-        clocks = _object(body, "clocks")
+        clocks = read_object(body, "clocks")
         stored = Clocks(
-            boot=_number(clocks, "boot"),
-            wall=_number(clocks, "wall"),
-            boot_id=_text(clocks, "boot_id"),
-            wall_trusted=_flag(clocks, "wall_trusted"),
+            boot=read_number(clocks, "boot"),
+            wall=read_number(clocks, "wall"),
+            boot_id=read_text(clocks, "boot_id"),
+            wall_trusted=read_flag(clocks, "wall_trusted"),
         )
         passed, known = elapsed(stored, now)
         shift = 0.0 if known and stored.boot_id == now.boot_id else now.boot - passed - stored.boot
         lease = Lease(
-            bindings=tuple(_binding_in(one, shift) for one in _objects(body, "bindings")),
-            server=None if body.get("server") is None else DUID(bytes.fromhex(_text(body, "server"))),
+            bindings=tuple(_binding_in(one, shift) for one in read_objects(body, "bindings")),
+            server=None if body.get("server") is None else DUID(bytes.fromhex(read_text(body, "server"))),
         )
         left = lease.without_expired(now.boot)
-        former = [(_whole(one, "iaid"), IPv6Network(_text(one, "prefix"))) for one in _objects(body, "former", ())]
+        former = [
+            (read_whole(one, "iaid"), IPv6Network(read_text(one, "prefix"))) for one in read_objects(body, "former", ())
+        ]
         former += [
             (binding.iaid, held.prefix)
             for binding in lease.bindings
@@ -198,12 +212,12 @@ def load_uplink(data: bytes, now: Clocks) -> tuple[str, UplinkRecord]:
             for held in binding.prefixes
             if held.valid_until <= now.boot
         ]
-        return _text(body, "name"), UplinkRecord(
+        return read_text(body, "name"), UplinkRecord(
             lease=left,
-            sol_max_rt=_optional_whole(body, "sol_max_rt"),
-            inf_max_rt=_optional_whole(body, "inf_max_rt"),
-            trusted=known and _flag(body, "trusted"),
-            key=None if body.get("key") is None else _key_in(_object(body, "key")),
+            sol_max_rt=read_optional_whole(body, "sol_max_rt"),
+            inf_max_rt=read_optional_whole(body, "inf_max_rt"),
+            trusted=known and read_flag(body, "trusted"),
+            key=None if body.get("key") is None else _key_in(read_object(body, "key")),
             former=tuple(dict.fromkeys(former)),
         )
     except Damaged:
@@ -315,24 +329,24 @@ def _key_out(key: ReconfigureKey) -> Mapping[str, object]:
 
 def _key_in(one: Mapping[str, object]) -> ReconfigureKey:
     """A key of Reconfigure from plain data."""
-    secret, replay = bytes.fromhex(_text(one, "secret")), one.get("replay")
+    secret, replay = bytes.fromhex(read_text(one, "secret")), one.get("replay")
     if len(secret) != 16 or isinstance(replay, bool) or not isinstance(replay, int) or not 0 <= replay < 2**64:
         raise Damaged("key is no key of Reconfigure")
-    return ReconfigureKey(server=DUID(bytes.fromhex(_text(one, "server"))), secret=secret, replay=replay)
+    return ReconfigureKey(server=DUID(bytes.fromhex(read_text(one, "server"))), secret=secret, replay=replay)
 
 
 def _binding_out(binding: Binding) -> Mapping[str, object]:
     """One binding as plain data; C{null} stands for never."""
     return {
         "iaid": binding.iaid,
-        "t1_at": _time_out(binding.t1_at),
-        "t2_at": _time_out(binding.t2_at),
+        "t1_at": write_time(binding.t1_at),
+        "t2_at": write_time(binding.t2_at),
         "received_at": binding.received_at,
         "prefixes": [
             {
                 "prefix": str(prefix.prefix),
-                "preferred_until": _time_out(prefix.preferred_until),
-                "valid_until": _time_out(prefix.valid_until),
+                "preferred_until": write_time(prefix.preferred_until),
+                "valid_until": write_time(prefix.valid_until),
                 "mentioned_at": prefix.mentioned_at,
                 "server": str(prefix.server),
                 "excluded": None if prefix.excluded is None else str(prefix.excluded),
@@ -345,112 +359,19 @@ def _binding_out(binding: Binding) -> Mapping[str, object]:
 def _binding_in(one: Mapping[str, object], shift: float) -> Binding:
     """One binding from plain data, every time moved by C{shift} seconds."""
     return Binding(
-        iaid=_whole(one, "iaid"),
-        t1_at=_time_in(one, "t1_at") + shift,
-        t2_at=_time_in(one, "t2_at") + shift,
-        received_at=_number(one, "received_at") + shift,
+        iaid=read_whole(one, "iaid"),
+        t1_at=read_time(one, "t1_at") + shift,
+        t2_at=read_time(one, "t2_at") + shift,
+        received_at=read_number(one, "received_at") + shift,
         prefixes=tuple(
             DelegatedPrefix(
-                prefix=IPv6Network(_text(entry, "prefix")),
-                preferred_until=_time_in(entry, "preferred_until") + shift,
-                valid_until=_time_in(entry, "valid_until") + shift,
-                mentioned_at=_number(entry, "mentioned_at") + shift,
-                server=DUID(bytes.fromhex(_text(entry, "server"))),
-                excluded=None if entry.get("excluded") is None else IPv6Network(_text(entry, "excluded")),
+                prefix=IPv6Network(read_text(entry, "prefix")),
+                preferred_until=read_time(entry, "preferred_until") + shift,
+                valid_until=read_time(entry, "valid_until") + shift,
+                mentioned_at=read_number(entry, "mentioned_at") + shift,
+                server=DUID(bytes.fromhex(read_text(entry, "server"))),
+                excluded=None if entry.get("excluded") is None else IPv6Network(read_text(entry, "excluded")),
             )
-            for entry in _objects(one, "prefixes")
+            for entry in read_objects(one, "prefixes")
         ),
     )
-
-
-def _time_out(time: float) -> float | None:
-    """A moment, or C{None} for never."""
-    return None if time == inf else time
-
-
-def _time_in(data: Mapping[str, object], key: str) -> float:
-    """A moment, or C{inf} for null."""
-    return inf if key in data and data[key] is None else _number(data, key)
-
-
-def _number(data: Mapping[str, object], key: str) -> float:
-    """
-    A finite number.
-
-    @raise Damaged: when it is missing or something else.
-    """
-    value = data.get(key)
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) < 1e18:
-        raise Damaged(f"{key} is no number")
-    return float(value)
-
-
-def _whole(data: Mapping[str, object], key: str) -> int:
-    """
-    A number of 32 bits.
-
-    @raise Damaged: when it is missing or something else.
-    """
-    value = data.get(key)
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**32:
-        raise Damaged(f"{key} is no number from 0 to 4294967295")
-    return value
-
-
-def _optional_whole(data: Mapping[str, object], key: str) -> int | None:
-    """A number of 32 bits, or C{None} for null or absent."""
-    return None if data.get(key) is None else _whole(data, key)
-
-
-def _text(data: Mapping[str, object], key: str, absent: str | None = None) -> str:
-    """
-    A string.
-
-    @param absent: what a missing one stands for, where it may be missing.
-    @raise Damaged: when it is missing or something else.
-    """
-    value = data.get(key, absent)
-    if not isinstance(value, str):
-        raise Damaged(f"{key} is no text")
-    return value
-
-
-def _flag(data: Mapping[str, object], key: str) -> bool:
-    """
-    True or false.
-
-    @raise Damaged: when it is missing or something else.
-    """
-    value = data.get(key)
-    if not isinstance(value, bool):
-        raise Damaged(f"{key} is neither true nor false")
-    return value
-
-
-def _object(data: Mapping[str, object], key: str) -> Mapping[str, object]:
-    """
-    A JSON object.
-
-    @raise Damaged: when it is missing or something else.
-    """
-    value = data.get(key)
-    if not isinstance(value, dict):
-        raise Damaged(f"{key} is no object")
-    return value
-
-
-def _objects(
-    data: Mapping[str, object], key: str, absent: tuple[Mapping[str, object], ...] | None = None
-) -> tuple[Mapping[str, object], ...]:
-    """
-    A JSON array of objects.
-
-    @param absent: what a missing one stands for, where it may be missing.
-    @raise Damaged: when it is missing or something else.
-    """
-    if absent is not None and key not in data:
-        return absent
-    value = data.get(key)
-    if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
-        raise Damaged(f"{key} is no list of objects")
-    return tuple(value)

@@ -13,7 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from pdlease.identity import Identity, KnownDUID, KnownIAID, KnownSubnet
 from pdlease.lease import Binding, DelegatedPrefix, Lease, ReconfigureKey, UplinkRecord
-from pdlease.stores import serial
+from pdlease.stores import fields, serial
 from pdlease.testing import IDENTITY, SetTimes, record
 from pdlease.wire.duid import DUID
 
@@ -260,8 +260,8 @@ class DocumentTests(SynchronousTestCase):
         """
         An identity is no uplink, an uplink no identity, and anything else neither.
         """
-        self.assertRaises(serial.Damaged, serial.load_uplink, serial.dump_identity(IDENTITY), NOW)
-        self.assertRaises(serial.Damaged, serial.load_identity, self.uplink())
+        self.assertRaises(fields.Damaged, serial.load_uplink, serial.dump_identity(IDENTITY), NOW)
+        self.assertRaises(fields.Damaged, serial.load_identity, self.uplink())
         for data in (
             b"",
             b"\n",
@@ -270,7 +270,7 @@ class DocumentTests(SynchronousTestCase):
             b"pdlease uplink x 00000000\n{}",
             b"ia_pd 0 :: 56",
         ):
-            self.assertRaises(serial.Damaged, serial.load_uplink, data, NOW)
+            self.assertRaises(fields.Damaged, serial.load_uplink, data, NOW)
 
     def test_later_versions(self) -> None:
         """
@@ -319,7 +319,7 @@ class DocumentTests(SynchronousTestCase):
             ("bindings", [{**bindings[0], "prefixes": [{**bindings[0]["prefixes"][0], "prefix": "10.0.0.0/8"}]}]),
             ("bindings", [{**bindings[0], "prefixes": [{**bindings[0]["prefixes"][0], "prefix": "2001:db8::1/56"}]}]),
         ):
-            self.assertRaises(serial.Damaged, serial.load_uplink, self.uplink(**{key: value}), NOW)
+            self.assertRaises(fields.Damaged, serial.load_uplink, self.uplink(**{key: value}), NOW)
 
     def test_no_duid(self) -> None:
         """
@@ -327,7 +327,7 @@ class DocumentTests(SynchronousTestCase):
         """
         for duid in ("00", "0004zz"):
             text = json.dumps({"duid": duid, "iaids": []}).encode()
-            self.assertRaises(serial.Damaged, serial.load_identity, serial._head("identity", 1, text) + text)
+            self.assertRaises(fields.Damaged, serial.load_identity, serial._head("identity", 1, text) + text)
 
     def test_hostile_json(self) -> None:
         """
@@ -338,4 +338,4 @@ class DocumentTests(SynchronousTestCase):
                 ("identity", serial.load_identity),
                 ("uplink", lambda data: serial.load_uplink(data, NOW)),
             ):
-                self.assertRaises(serial.Damaged, load, serial._head(kind, serial.VERSION, text) + text)
+                self.assertRaises(fields.Damaged, load, serial._head(kind, serial.VERSION, text) + text)
