@@ -23,7 +23,12 @@ Commands::
     exclude LENGTH | none                   keep that part of each prefix for the uplink
     length LENGTH                           give prefixes of this length, whatever is wished
     raw HEX                                 send these octets to the last client at once
+    reconfigure WHAT [HOW ...]              send it a signed Reconfigure: renew, rebind, information or a number
+    agree on | off                          whether clients that accept Reconfigure get that option and a key
+    auth static | key | off                 say unasked: a provider's token in every answer, a key in Replies
 
+HOW is wrong-digest, replay (the counter of the one before), multicast (to all nodes), without PART (client-id,
+server-id, reconfigure-message, auth) or count N; WHAT and HOW are worked out in L{pdlease.demo.reconfiguring}.
 KIND is one of wrong-xid, wrong-client, no-client, other-server, no-server, empty, unknown-type, huge, truncated.
 """
 
@@ -37,6 +42,7 @@ from typing import get_args
 from attrs import define, evolve, field, frozen
 
 from pdlease.demo.delegating import DelegatingServer, Departure, Terms
+from pdlease.demo.reconfiguring import Reconfiguring
 from pdlease.wire.chain import OpaqueOption
 from pdlease.wire.codes import INFINITY, MessageType, StatusCode
 from pdlease.wire.duid import DUID
@@ -63,10 +69,12 @@ class Outgoing:
 
     @ivar data: its octets.
     @ivar delay: seconds from now.
+    @ivar group: the multicast address to send it to instead of the client, or C{None}.
     """
 
     data: bytes
     delay: float = 0.0
+    group: str | None = None
 
 
 def _without(kind: type[ClientId] | type[ServerId]) -> Callable[[Message], bytes]:
@@ -131,9 +139,11 @@ class ScriptedServer:
     A server and what it was told to do.
 
     @ivar server: the server that goes by the book.
+    @ivar reconfiguring: what it agreed with clients about Reconfigure.
     """
 
     server: DelegatingServer = field(factory=DelegatingServer)
+    reconfiguring: Reconfiguring = field(factory=Reconfiguring)
     _silent_messages: float = field(default=0, init=False)
     _silent_until: float = field(default=-inf, init=False)
     _instead: list[_Turn] = field(factory=list, init=False)
@@ -160,7 +170,7 @@ class ScriptedServer:
         reply = self.server.reply(message, now)
         if reply is None:
             return ()
-        reply = self._with_status(reply)
+        reply = self.reconfiguring.complete(message, self._with_status(reply))
         datagrams = [turn(reply) for turn in self._due(self._before)]
         instead = self._due(self._instead[:1])
         self._instead = [turn for turn in self._instead if turn.left > 0]
@@ -180,15 +190,16 @@ class ScriptedServer:
         """
         words = line.split()
         name = words[0] if words else ""
+        if name not in _ORDERS and name not in _SENDING:
+            raise CommandError(f"{line!r} is none of: {', '.join(sorted((*_ORDERS, *_SENDING)))}")
         try:
             if name == "raw":
                 (octets,) = words[1:]
                 return (Outgoing(bytes.fromhex(octets)),)
-            order = _ORDERS[name]
-        except (KeyError, ValueError):
-            raise CommandError(f"{line!r} is none of: {', '.join(sorted((*_ORDERS, 'raw')))}") from None
-        try:
-            order(self, words[1:], now)
+            if name == "reconfigure":
+                datagrams, group = self.reconfiguring.order(words[1:], self.server.terms.server)
+                return tuple(Outgoing(datagram, group=group) for datagram in datagrams)
+            _ORDERS[name](self, words[1:], now)
         except (IndexError, KeyError, ValueError) as error:
             raise CommandError(f"{line!r}: {error}") from error
         return ()
@@ -294,6 +305,8 @@ class ScriptedServer:
     def _forget(self, words: list[str], now: float) -> None:
         """Lose the memory."""
         self.server.forget()
+        self.reconfiguring.forget()
+        self.reconfiguring.keys.clear()
 
     def _lifetimes(self, words: list[str], now: float) -> None:
         """Give prefixes for another time."""
@@ -352,8 +365,13 @@ def _switch(changed: Callable[[Terms, bool], Terms]) -> _Order:
     return order
 
 
+_SENDING = ("raw", "reconfigure")
+"""The commands that send something by themselves."""
+
 _ORDERS: dict[str, _Order] = {
     "adopt": _switch(lambda terms, on: evolve(terms, adopt=on)),
+    "agree": lambda scripted, words, now: scripted.reconfiguring.agree(words),
+    "auth": lambda scripted, words, now: scripted.reconfiguring.authenticate(words),
     "before": ScriptedServer._precede,
     "delay": ScriptedServer._later,
     "duplicate": ScriptedServer._duplicate,

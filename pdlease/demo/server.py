@@ -184,7 +184,8 @@ class Shell:
             self._tell({"event": "refused", "command": line, "problem": "no client has been heard yet"})
             return
         for one in outgoing:
-            self._send_later(one, self._client or ())
+            client = self._client or ()
+            self._send_later(one, client if one.group is None else (one.group, *client[1:]))
 
     def run(self) -> None:
         """Serve until told to stop."""
