@@ -75,7 +75,8 @@ class ObeyedTests(WithReconfigure):
 
     def test_many_at_once(self) -> None:
         """
-        Of a hundred genuine ones in a row one is obeyed; the others are dropped and counted (R-18.2.11-02, R-18.2.11-09).
+        Of a hundred genuine ones in a row one is obeyed; the others are dropped and counted (R-18.2.11-02,
+        R-18.2.11-09).
         """
         self.agreed()
         since = self.now()
