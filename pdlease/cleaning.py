@@ -16,6 +16,7 @@ from twisted.internet.epollreactor import EPollReactor
 from twisted.python.failure import Failure
 
 from pdlease.applier import Applier
+from pdlease.belief import shown
 from pdlease.config.load import load
 from pdlease.config.model import Config
 from pdlease.instance import Instance
@@ -31,7 +32,7 @@ def cleanup(path: str, machine: Machine | None = None) -> tuple[str, ...]:
 
     @param path: the configuration file, for the state folder and our marks.
     @param machine: what to work on, by default this machine with a reactor of its own.
-    @return: what was removed, a line each.
+    @return: what was there and was removed, a line each.
     @raise ConfigErrors: when the file is wrong.
     @raise AlreadyRunning: when the daemon is alive.
     @raise CannotStart: when something could not be removed, or there is no state folder.
@@ -78,7 +79,12 @@ async def _remove(machine: Machine, config: Config, path: str) -> tuple[str, ...
     watch = machine.watch(clock, await privilege.open_route_socket(), protocol)
     await watch.start()
     ledger = Ledger(os.path.join(config.daemon.state, "ledger"), boot=times.boot_id())
-    ours = [sentence(entry) for entry in ledger.entries.values()]
+    # of what the ledger names some may be gone already, and all of it in another network namespace than the daemon's
+    ours = [
+        sentence(entry)
+        for key, entry in ledger.entries.items()
+        if isinstance(entry, OwnedSetting) or shown(watch, key) is not None
+    ]
     applier = Applier(clock, privilege, ledger, watch, lambda: None, protocol=protocol)
     left = await applier.cleanup()
     applier.stop()

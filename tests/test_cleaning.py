@@ -113,6 +113,14 @@ class CleanupTests(SynchronousTestCase):
         self.assertEqual((self.machine.chosen, self.machine.configured), (["inprocess"], "inprocess"))
         self.assertEqual((self.house.privilege.stopped, self.house.kernel.stopped), (1, 1))
 
+    def test_gone_already(self) -> None:
+        """What is not there any more is not said to have been removed."""
+        self.live_and_die()
+        self.house.kernel.flush("lan0")
+        removed = self.cleanup()
+        self.assertNotIn("address 2001:db8::1/64 on lan0", removed)
+        self.assertIn("route 2001:db8::/64 unreachable", removed)
+
     def test_twice(self) -> None:
         """The second time there is nothing left to remove."""
         self.live_and_die()
