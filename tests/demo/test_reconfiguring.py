@@ -55,7 +55,7 @@ class ReconfiguringTests(SynchronousTestCase):
     def test_key_for_the_willing(self) -> None:
         """
         A client that accepts Reconfigure gets the option and a key in the Reply to its Request, and no new key with a
-        Renew or Rebind while the server knows it (R-20-01, R-21.20-01).
+        Renew or Rebind while the server knows it.
         """
         reply = self.answer()
         self.assertTrue(reply.reconfigure_accept)
@@ -95,7 +95,7 @@ class ReconfiguringTests(SynchronousTestCase):
     def test_unasked(self) -> None:
         """
         C{auth static} puts a provider's token into every answer, C{auth key} a key into the Reply to a client that did
-        not ask (R-20-06), and C{auth off} ends both.
+        not ask, and C{auth off} ends both.
         """
         self.scripted.command("auth static", 0.0)
         for kind in (MessageType.SOLICIT, MessageType.REQUEST, MessageType.RENEW):
@@ -110,7 +110,7 @@ class ReconfiguringTests(SynchronousTestCase):
     def test_signed(self) -> None:
         """
         A Reconfigure is signed over itself with zeros for the digest, by the client's key, with a counter that grows
-        (R-20-02, R-20-03).
+        (section 20.4.2).
         """
         self.answer()
         for number, (what, kind) in enumerate((("renew", 5), ("rebind", 6), ("information", 11), ("3", 3)), 1):
