@@ -136,10 +136,12 @@ class Machine:
         @raise CannotStart: when the configuration asks for more than can be had.
         """
         from pdlease.latecomers import import_the_rest
+        from pdlease.rehearsal import rehearse
         from pdlease.sandbox.daemon import enter
         from pdlease.sandbox.users import SandboxError
 
         import_the_rest()
+        rehearse()
         try:
             # with the provider `inprocess` it is this process that reads the configuration again
             report = enter(settings, readable=(os.path.dirname(path),), writable=self._writable)
