@@ -51,6 +51,9 @@ from pdlease.wire.information import information
 from pdlease.wire.messages import decode, encode
 from pdlease.wire.reader import WireError
 
+TELL_AFTER = 0.01
+"""How long (seconds) after a message was sent it is told: telling takes as long as a near server's answer."""
+
 SOCKET_RETRY = (1.0, 60.0)
 """First and longest wait (seconds) before the client socket is asked for again after a refusal."""
 
@@ -120,6 +123,7 @@ class Uplink:
         )
         self._stopped = False
         self._acting = 0
+        self._telling: IDelayedCall | None = None
         self._to_keep = False
         self._untold: list[tuple[str, Callable[[], dict[str, Any]]]] = []
         self._attempt_waiters: list[Deferred[None]] = []
@@ -204,9 +208,10 @@ class Uplink:
     def stop(self) -> None:
         """Come to an end; leases stay where they are (design 19: never release by default)."""
         self._stopped = True
-        for timer in (self._timer, self._socket_timer):
+        for timer in (self._timer, self._socket_timer, self._telling):
             if timer is not None and timer.active():
                 timer.cancel()
+        self._tell_all()
         self.keeper.stop()
         self.upstream.stop()
         self._close()
@@ -249,7 +254,11 @@ class Uplink:
         if self._to_keep:
             self._to_keep = False
             self.keeper.keep()
-        self._tell_all()
+        if any(isinstance(effect, Send) for effect in effects):
+            # the answer may be here in a moment: be ready for it, and tell after that
+            self._tell_soon()
+        else:
+            self._tell_all()
 
     def _carry_out(self, effect: Effect) -> None:
         if isinstance(effect, Send):
@@ -307,6 +316,10 @@ class Uplink:
         self._untold.append((event, lambda: fields))
         if not self._acting:
             self._tell_all()
+
+    def _tell_soon(self) -> None:
+        if self._telling is None or not self._telling.active():
+            self._telling = self._around.clock.callLater(TELL_AFTER, self._tell_all)
 
     def _tell_all(self) -> None:
         """Tell what happened, in order: after it has been acted upon, since telling takes longer than acting."""

@@ -162,6 +162,7 @@ class LookTests(DeskCase):
         self.assertEqual(heard, self.house.events)
         end()
         self.desk.renew(None)
+        self.house.wait(0.1)
         self.assertLess(len(heard), len(self.house.events))
 
 

@@ -370,6 +370,7 @@ class DatagramTests(UplinkCase):
         line.refusing = OSError(ENETDOWN, "refused")
         asked.callback(line)
         self.assertEqual(house.uplink().counted, {"send_failed": 1})
+        house.wait(0.1)
         self.assertEqual(house.told("sent")[-1]["problem"], "[Errno 100] refused")
         line.refusing = OSError(EINVAL, "refused")
         house.wait(1.2)
@@ -502,7 +503,17 @@ class EffectTests(UplinkCase):
         self.assertTrue([line for line in self.heard if "soliciting -> requesting" in line])
         set_level("verbose")
         self.house.uplink().ask(Request.RENEW)
+        self.house.wait(0.1)
         self.assertTrue([line for line in self.heard if "RENEW" in line])
+
+    def test_telling_waits(self) -> None:
+        """What was sent is told a moment later, so that its answer does not have to wait for that; an end tells all."""
+        house = self.bound()
+        before = len(house.events)
+        house.uplink().ask(Request.RENEW)
+        self.assertEqual(len(house.events), before)
+        house.uplink().stop()
+        self.assertGreater(len(house.events), before)
 
     def test_store_problem_is_told(self) -> None:
         """A store that fails makes an event, and another one when it is well again."""
