@@ -85,9 +85,12 @@ async def _remove(machine: Machine, config: Config, path: str) -> tuple[str, ...
         for key, entry in ledger.entries.items()
         if isinstance(entry, OwnedSetting) or shown(watch, key) is not None
     ]
-    applier = Applier(clock, privilege, ledger, watch, lambda: None, protocol=protocol)
-    left = await applier.cleanup()
-    applier.stop()
+    left: tuple[str, ...] = ()
+    if ours:
+        applier = Applier(clock, privilege, ledger, watch, lambda: None, protocol=protocol)
+        left = await applier.cleanup()
+        applier.stop()
+    # With nothing of it here this may be the wrong network namespace: the ledger keeps what it knows for the right one.
     watch.stop()
     await privilege.stop()
     if left:

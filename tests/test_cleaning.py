@@ -128,6 +128,17 @@ class CleanupTests(SynchronousTestCase):
         self.machine = DeadMachine(self.house)
         self.assertEqual(self.cleanup(), ())
 
+    def test_elsewhere(self) -> None:
+        """Called in another network namespace than the daemon's it removes nothing and forgets nothing."""
+        self.live_and_die()
+        here = self.machine
+        elsewhere = House()
+        elsewhere.add_links()
+        self.machine = DeadMachine(elsewhere)
+        self.assertEqual(self.cleanup(), ())
+        self.machine = here
+        self.assertIn("address 2001:db8::1/64 on lan0", self.cleanup())
+
     def test_settings(self) -> None:
         """A setting that was changed is put back to what it was."""
         self.house.add_links()
