@@ -118,8 +118,8 @@ class GuestTests(SynchronousTestCase):
 class ShareTests(SynchronousTestCase):
     def test_all(self) -> None:
         """
-        A prefix gives one unreachable route of exactly its length (WPD-5, R-8987-06) and, for each downstream, IPv6, an address
-        and an on-link route, in the uplink's table.
+        A prefix gives one unreachable route of exactly its length (WPD-5, R-8987-06) and, for each downstream, IPv6, an
+        address and an on-link route, in the uplink's table.
         """
         outcome = shared(prefix("2001:db8::/56"), uplink=evolve(UPLINK, route_table=77, route_metric=5000))
         common = {"valid_until": 3000.0, "uplink": "wan"}

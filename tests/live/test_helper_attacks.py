@@ -21,7 +21,6 @@ from pdlease.privilege.box import encode_box
 from pdlease.privilege.vocabulary import CARRIERS, write_fields
 from tests.live.privilege import NamespaceCase, kernel_state
 
-
 # A shell's redirection would do, did every shell know descriptors above 9.
 ON_3 = "import os, sys; os.dup2(int(sys.argv[1]), 3); os.execv(sys.argv[2], sys.argv[2:])"
 
