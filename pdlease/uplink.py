@@ -104,7 +104,7 @@ class Uplink:
         self.counted: dict[str, int] = {}
         self._around = around
         self._marks = marks
-        self._port_problem = ""
+        self._port_problem = self._holder = ""
         self._index: int | None = None
         self._was_index: int | None = None
         self._ready = False
@@ -362,7 +362,7 @@ class Uplink:
             client_socket.close()
         else:
             self._socket_wait = SOCKET_RETRY[0]
-            self._port_problem = ""
+            self._port_problem = self._holder = ""
             self._mark(client_socket)
             self.port = ClientPort(self._around.reactor, client_socket, index, self.datagram_received, self.discarded)
             if self._reading:
@@ -388,8 +388,9 @@ class Uplink:
         if not isinstance(problem, PrivilegeError):
             self.log.failure("{uplink}: opening the socket", failure, uplink=self.name)
         elif problem.errno == EADDRINUSE:
-            holder = self._around.port_holder()
-            self._port_problem = f"UDP port 546 on {self.link_name}, held by {holder or 'another DHCPv6 client'}"
+            # behind the sandbox other processes cannot be looked at: the last that is known stands
+            self._holder = self._around.port_holder() or self._holder
+            self._port_problem = f"UDP port 546 on {self.link_name}, held by {self._holder or 'another DHCPv6 client'}"
         self.waits_for = self._port_problem
         # told once, however often it is tried
         (self.log.debug if told == self._port_problem else self.log.warn)(

@@ -171,6 +171,15 @@ class SocketTests(UplinkCase):
         house.wait(3)
         self.assertEqual(house.uplink().session.state.name, "BOUND")
 
+    def test_port_holder_is_remembered(self) -> None:
+        """Behind the sandbox nobody can be looked at: who held the port when it could be seen is still named."""
+        self.house.holder = "dhclient (412)"
+        self.house.privilege.refusals = [held_port() for _ in range(3)]
+        house = self.begin()
+        house.holder = ""
+        house.wait(2)
+        self.assertEqual(house.uplink().waits_for, "UDP port 546 on eth0, held by dhclient (412)")
+
     def test_port_held_by_nobody_known(self) -> None:
         """Where it cannot be seen who holds the port, it is said to be another client."""
         self.house.privilege.refusals = [held_port()]

@@ -247,6 +247,8 @@ class StartTests(LiveCase):
         daemon = self.make_daemon(network).start()
         text = until(lambda: [t for t in [daemon.status()["reason_text"]] if "546" in t], 5, "why", every=0.2)[0]
         self.assertIn("held by python3", text)
+        time.sleep(2.5)
+        self.assertIn("held by python3", daemon.status()["reason_text"])
         self.assertEqual(daemon.status()["reason"], "waits_for_link")
         holder.stop()
         self.first(heard, MessageType.SOLICIT, 0, 10)
