@@ -240,7 +240,8 @@ class IDaemonControl(Interface):
         """
         Read the configuration again and apply what changed: C{{"changed": [...], "operations": [...]}}.
 
-        @raise Refused: (as a failure) when the file is wrong; nothing has been changed then.
+        @raise Misconfigured: (as a failure) when the file is wrong; nothing has been changed then.
+        @raise Refused: (as a failure) when it asks for what only a restart can do; likewise.
         """
 
     def set_log_level(level: str) -> None:
@@ -264,3 +265,7 @@ class UnknownUplink(Exception):
 
 class Refused(Exception):
     """The daemon refuses to do what was asked; the text says why."""
+
+
+class Misconfigured(Refused):
+    """The daemon refuses a configuration file, for what it says or for who may write it; the text has every error."""

@@ -15,6 +15,7 @@ import os
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from errno import EINVAL, EPERM
 from typing import TYPE_CHECKING, Any
 
 from twisted.application.service import Service
@@ -304,7 +305,7 @@ class Daemon(ObservedService):
         from pdlease.asking import numbered
         from pdlease.config.compare import changed_tables, restart_needed
         from pdlease.config.load import load
-        from pdlease.interfaces import Refused, StoreError
+        from pdlease.interfaces import Misconfigured, Refused, StoreError
         from pdlease.operations import PrivilegeError
 
         assert self.router is not None
@@ -312,11 +313,12 @@ class Daemon(ObservedService):
             source = self._read() if dry_run else await self._privilege.reload()
             config = load(source, self.path)
         except PrivilegeError as problem:
-            raise Refused(str(problem)) from None
+            # EINVAL, EPERM: what the file says, or who may write it
+            raise (Misconfigured if problem.errno in (EINVAL, EPERM) else Refused)(str(problem)) from None
         except OSError as problem:
             raise Refused(f"{self.path}: {problem.strerror}; `pdleasectl check` can tell as root") from None
         except ConfigErrors as problems:
-            raise Refused(str(problems)) from None
+            raise Misconfigured(str(problems)) from None
         frozen = restart_needed(self.config, config)
         if frozen:
             raise Refused(f"only a restart can change {', '.join(frozen)}")

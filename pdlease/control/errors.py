@@ -35,6 +35,13 @@ class RefusedError(ControlError):
     code = "REFUSED"
 
 
+class MisconfiguredError(RefusedError):
+    """The daemon refuses a configuration file; the text has every error, and nothing has been changed."""
+
+    code = "CONFIGURATION"
+    exit_code = 2
+
+
 class NotAllowedError(ControlError):
     """The role of this connection does not include the command."""
 
@@ -94,6 +101,7 @@ ERRORS: dict[str, type[ControlError]] = {
     for kind in (
         FailedError,
         RefusedError,
+        MisconfiguredError,
         NotAllowedError,
         VersionMismatchError,
         TimedOutError,

@@ -22,6 +22,7 @@ from pdlease.control.errors import (
     ControlError,
     FailedError,
     InvalidError,
+    MisconfiguredError,
     NotAllowedError,
     RefusedError,
     TimedOutError,
@@ -48,7 +49,7 @@ from pdlease.control.vocabulary import (
     WHY,
     Word,
 )
-from pdlease.interfaces import IDaemonControl, Refused, UnknownUplink
+from pdlease.interfaces import IDaemonControl, Misconfigured, Refused, UnknownUplink
 from pdlease.logs import Logger
 
 #: The longest wait that a client may ask for, in seconds (some 115 days).
@@ -123,6 +124,8 @@ class Responders:
             return problem
         if isinstance(problem, UnknownUplink):
             return UnknownUplinkError(_unknown(str(problem)))
+        if isinstance(problem, Misconfigured):
+            return MisconfiguredError(_sentence(problem, "The configuration is wrong."))
         if isinstance(problem, Refused):
             return RefusedError(_sentence(problem, "The daemon refuses."))
         if isinstance(problem, CancelledError):

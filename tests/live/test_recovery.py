@@ -70,6 +70,19 @@ class CrashTests(WithKea):
         until(lambda: self.on_lan(self.network, "lan1") == {"2001:db8:77::1/64"}, 3, "the left-over address to go")
         self.assertEqual(len(self.on_lan(self.network)), 1)
 
+    def test_reload_of_a_wrong_file(self) -> None:
+        """A wrong file is refused with exit code 2 and every error, and changes nothing (D42)."""
+        self.start()
+        before = self.on_lan(self.network)
+        self.daemon.path.write_text(self.daemon.path.read_text() + "[uplinks.x]\nbogus = 1\n")
+        done = self.daemon.ctl("reload", "--json", check=False)
+        self.assertEqual(done.returncode, 2)
+        error = json.loads(done.stdout)["error"]
+        self.assertEqual(error["code"], "configuration")
+        self.assertIn("uplinks.x.bogus", error["message"])
+        self.assertIn("uplinks.x.delegations", error["message"])
+        self.assertEqual((self.daemon.status()["state"], self.on_lan(self.network)), ("bound", before))
+
     def test_helper_killed(self) -> None:
         """The end of the helper ends the daemon, with a status and a sentence, and addresses stay (design 7)."""
         self.start()
