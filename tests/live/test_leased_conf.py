@@ -76,7 +76,7 @@ class LeasedConfTests(WithServer):
         until(lambda: len(self.lans()) == 2, 10, "both LANs to be served")
         self.write(CONF.replace("reserve", ", lan1/0\n") + "request rapid comit")
         refused = self.daemon.ctl("reload", check=False)
-        self.assertEqual(refused.returncode, 1)
+        self.assertEqual(refused.returncode, 2)
         for line in ("line 6: syntax error", "line 9: syntax error"):
             self.assertIn(line, refused.stderr)
         self.assertEqual(len(self.lans()), 2)
