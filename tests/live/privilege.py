@@ -13,13 +13,13 @@ from collections.abc import Awaitable
 from ipaddress import IPv6Interface, IPv6Network
 
 from twisted.internet import reactor  # noqa: TID251
-from twisted.trial.unittest import SkipTest, TestCase
+from twisted.trial.unittest import TestCase
 
 from pdlease.config.model import ON_LINK_METRIC
 from pdlease.config.toml import parse
 from pdlease.interfaces import IPrivilege, IPrivilegeFactory, PrivilegeContext
 from pdlease.operations import INFINITE, Operation, PrivilegeError, PutAddress, PutRoute, PutUnreachable
-from tests.live.require import needs, network_namespaces
+from tests.live.require import needs, network_namespaces, stop_without
 
 TOML = """
 [daemon]
@@ -71,7 +71,7 @@ class NamespaceCase(TestCase):
         before = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
         self.addCleanup(os.close, before)
         if _LIBC.unshare(_CLONE_NEWNET):
-            raise SkipTest(f"cannot make a network namespace: {os.strerror(ctypes.get_errno())}")
+            stop_without(self, f"cannot make a network namespace: {os.strerror(ctypes.get_errno())}")
         self.addCleanup(_LIBC.setns, before, _CLONE_NEWNET)
         for setting in ("accept_dad", "dad_transmits"):
             for which in ("all", "default"):
