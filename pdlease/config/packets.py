@@ -174,12 +174,15 @@ def _key(table: dict[str, object], key: str, read: Callable[[object], _One]) -> 
         raise ValueError(f"{key}: {problem}") from None
 
 
-def _vendors(value: object, read: Callable[[object], _One]) -> tuple[_One, ...]:
+_Vendor = TypeVar("_Vendor", VendorClass, VendorOptions)
+
+
+def _vendors(value: object, read: Callable[[object], _Vendor]) -> tuple[_Vendor, ...]:
     """One table, or an array of them, with an enterprise number each that no other has (R-21.16-01)."""
     if not isinstance(value, list):
         return (read(value),)
     found = _entries(value, "tables", read)
-    numbers = [getattr(entry, "enterprise") for entry in found]  # noqa: B009
+    numbers = [entry.enterprise for entry in found]
     for enterprise in numbers:
         if numbers.count(enterprise) > 1:
             raise ValueError(f"enterprise {enterprise} stands in two of these; a message may carry one of each")
