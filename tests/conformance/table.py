@@ -1,9 +1,10 @@
 """
 The table of conformance: which test shows which row of the requirements.
 
-The rows are in C{rows.txt}.  A test of this folder shows the rows that its docstring begins with; elsewhere a docstring
-may name them anywhere.  What is not done, and why, is said here; C{docs/generate_conformance.py} prints the table and
-writes it as a page.
+The rows are in C{rows.txt}.  A test shows the rows that its docstring begins with, if it stands where behaviour is
+tried as a server or an operator meets it (L{SHOWING}); a row that is only mentioned, or named by a test of some part
+elsewhere, is not shown by that.  What is not done, and why, is said here; C{docs/generate_conformance.py} prints the
+table and writes it as a page.
 """
 
 from __future__ import annotations
@@ -17,7 +18,10 @@ from attrs import frozen
 
 HERE = Path(__file__).parent
 
-NAMES = re.compile(r"\b(?:R|WPD|PDX|PF)-[0-9A-Za-z]+(?:\.[0-9]+)*(?:-[0-9]+)?\b")
+SHOWING = ("conformance", "live", "scenarios", "wire")
+"""The folders whose tests can show a row."""
+
+NAMES = re.compile(r"\b(?:(?:R|WPD|PDX|PF)-[0-9A-Za-z]+(?:\.[0-9]+)*(?:-[0-9]+)?|[AB]\.[0-9]+-[0-9]+)\b")
 """What the name of a row looks like."""
 
 LEAD = re.compile(rf"\s*(?:{NAMES.pattern}|[A-D]\.[0-9.]+|[0-9][0-9.]*|[A-Z][0-9]+|and|,|;|\s|\([^)]*\))+:")
@@ -38,6 +42,8 @@ REFUSED: Mapping[str, str] = {
 """Rows that are not kept on purpose, and why."""
 
 NOT_APPLICABLE: Mapping[str, str] = {
+    "A.1-06": NO_ADDRESSES,
+    "A.1-09": NO_ADDRESSES,
     "R-17.1-01": NO_ADDRESSES,
     "R-8168-07": NO_ADDRESSES,
     "R-18.2.8-02": NO_ADDRESSES,
@@ -94,23 +100,55 @@ def named(docstring: str) -> tuple[str, ...]:
     return tuple(NAMES.findall(lead.group())) if lead is not None else ()
 
 
-def tests() -> Iterator[tuple[str, str]]:
-    """Pairs of a row's name and a test that names it, all tests of the project."""
+@frozen(kw_only=True)
+class Naming:
+    """
+    A row named by a test.
+
+    @ivar row: the row's name.
+    @ivar test: the test's, with its module.
+    @ivar is_shown: whether the test shows the row, rather than mentioning it.
+    """
+
+    row: str
+    test: str
+    is_shown: bool
+
+
+def namings() -> tuple[Naming, ...]:
+    """All rows named in all tests of the project."""
     root = HERE.parent
+    found: dict[Naming, None] = {}
     for path in sorted(root.rglob("test_*.py")):
+        inside = path.relative_to(root)
         module = ".".join(path.relative_to(root.parent).with_suffix("").parts)
-        for group in ast.parse(path.read_text()).body:
-            for test in group.body if isinstance(group, ast.ClassDef) else ():
-                if isinstance(test, (ast.FunctionDef, ast.AsyncFunctionDef)) and test.name.startswith("test_"):
-                    docstring = ast.get_docstring(test) or ""
-                    for name in named(docstring) if path.parent == HERE else NAMES.findall(docstring):
-                        yield name, f"{module}.{test.name}"
+        for test, docstring in documented(path.read_text()):
+            shown = named(docstring) if inside.parts[0] in SHOWING else ()
+            for row in (*shown, *NAMES.findall(docstring)):
+                found.setdefault(Naming(row=row, test=f"{module}.{test}", is_shown=row in shown))
+    return tuple(found)
+
+
+def documented(source: str) -> Iterator[tuple[str, str]]:
+    """The tests in a module and their docstrings."""
+    for group in ast.parse(source).body:
+        for test in group.body if isinstance(group, ast.ClassDef) else ():
+            if isinstance(test, (ast.FunctionDef, ast.AsyncFunctionDef)) and test.name.startswith("test_"):
+                yield test.name, ast.get_docstring(test) or ""
 
 
 def judged(row: Row, shown: tuple[str, ...]) -> str:
-    """What is said of a row: met, not applicable or refused and why, or open."""
+    """
+    What is said of a row.
+
+    @param row: the row.
+    @param shown: the tests that show it.
+    @return: met, not applicable or refused and why; open where no test shows it.
+    """
+    if not shown:
+        return "open"
     if row.name in REFUSED:
         return f"refused: {REFUSED[row.name]}"
     if row.name in NOT_APPLICABLE:
         return f"not applicable: {NOT_APPLICABLE[row.name]}"
-    return "met" if shown else "open"
+    return "met"
