@@ -84,11 +84,20 @@ class IPrivilege(Interface):
 
     def reload() -> Deferred[bytes]:
         """
-        Read the configuration file again and derive policy anew from it.
+        Read the configuration file again, and make the policy that follows from it ready.  It is in force only after
+        L{adopt}: until then, and if that never comes, the earlier one holds.
 
         @return: fires with the bytes of the file.
-        @raise PrivilegeError: (as a failure) when the file is unreadable, unsafe (writable by others) or wrong; the
-            earlier policy then stays.
+        @raise PrivilegeError: (as a failure) when the file is unreadable, unsafe (writable by others) or wrong.
+        """
+
+    def adopt(source: bytes) -> Deferred[None]:
+        """
+        Put the policy in force that the latest L{reload} made ready; doing so twice is the same as doing it once.
+
+        @param source: what that reload answered.
+        @raise PrivilegeError: (as a failure) with ESTALE when the latest reload read something else, or there was none;
+            the policy in force then stays.
         """
 
     def stop() -> Deferred[None]:

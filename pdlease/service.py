@@ -310,13 +310,11 @@ class Daemon(ObservedService):
 
         assert self.router is not None
         try:
-            source = self._read() if dry_run else await self._privilege.reload()
+            source = await self._privilege.reload()
             config = load(source, self.path)
         except PrivilegeError as problem:
             # EINVAL, EPERM: what the file says, or who may write it
             raise (Misconfigured if problem.errno in (EINVAL, EPERM) else Refused)(str(problem)) from None
-        except OSError as problem:
-            raise Refused(f"{self.path}: {problem.strerror}; `pdleasectl check` can tell as root") from None
         except ConfigErrors as problems:
             raise Misconfigured(str(problems)) from None
         frozen = restart_needed(self.config, config)
@@ -325,14 +323,22 @@ class Daemon(ObservedService):
         changed = changed_tables(self.config, config)
         if not dry_run:
             held, wanted = ({uplink.link for uplink in one.uplinks} for one in (self.config, config))
+            saved = False
             try:
                 identity, iaids = numbered(self._identified(self._identity, config), config)
                 self.router.hosting.check(config)
                 self._instance.hold_uplinks(held | wanted)
                 if identity != self._identity:
                     await self._store.save_identity(identity)
-            except (AlreadyRunning, CannotStart, StoreError) as problem:
-                self._instance.hold_uplinks(held)
+                    saved = True
+                # last of what can be refused: policy and daemon go by the same file, the old one or the new one
+                await self._privilege.adopt(source)
+                if self._ending:
+                    raise CannotStart("the daemon is ending")
+            except (AlreadyRunning, CannotStart, StoreError, PrivilegeError) as problem:
+                self._instance.hold_uplinks(() if self._ending else held)
+                if saved:
+                    await self._keep_identity()
                 raise Refused(str(problem)) from None
             self._instance.hold_uplinks(wanted)
             # which /64 guests have may have become known meanwhile
@@ -342,6 +348,15 @@ class Daemon(ObservedService):
             self.log.info("configuration read again: {changed}", changed=changed)
         return {"schema": 1, "changed": changed, "dry_run": dry_run}
 
+    async def _keep_identity(self) -> None:
+        """Write down again who the client still is."""
+        from pdlease.interfaces import StoreError
+
+        try:
+            await self._store.save_identity(self._identity)
+        except StoreError as problem:
+            self.log.error("{problem}", problem=problem)
+
     def _keep_numbers(self, numbers: Numbers) -> Deferred[None]:
         """Write down which /64 each guest has."""
         from attrs import evolve
@@ -350,11 +365,6 @@ class Daemon(ObservedService):
 
         self._identity = evolve(self._identity, subnets=known_subnets(numbers))
         return self._store.save_identity(self._identity)
-
-    def _read(self) -> bytes:
-        """The configuration file, for a look; the provider reads it for use."""
-        with open(self.path, "rb") as file:
-            return file.read()
 
     # The end.
 

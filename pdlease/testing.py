@@ -11,6 +11,7 @@ are in L{pdlease.interfaces}.
 
 from __future__ import annotations
 
+from errno import ESTALE
 from ipaddress import IPv4Interface, IPv6Interface, IPv6Network
 from math import inf
 from typing import TYPE_CHECKING, Any
@@ -598,6 +599,39 @@ class PrivilegeContract(_ReactorCase):
         """
         provider = await self.started()
         self.assertEqual(await provider.reload(), self.source)
+
+    async def test_reload_alone_changes_nothing(self) -> None:
+        """
+        What a reload read is not in force before it is adopted, and then whatever was allowed by it before still is;
+        adopting twice is adopting once.
+        """
+        provider = await self.started()
+        source = await provider.reload()
+        self.assertEqual(await self.outcomes(provider, self.address()), [None])
+        for _ in range(2):
+            await provider.adopt(source)
+        self.assertEqual(await self.outcomes(provider, self.address()), [None])
+
+    async def test_adopting_what_was_not_read(self) -> None:
+        """
+        A configuration that no reload has read, or not the latest one, is not adopted.
+        """
+        provider = await self.started()
+        for source in (b"", self.source + b"#"):
+            with self.assertRaises(PrivilegeError) as caught:
+                await provider.adopt(source)
+            self.assertEqual(caught.exception.errno, ESTALE)
+            await provider.reload()
+        await provider.adopt(self.source)
+
+    async def test_reloads_at_once(self) -> None:
+        """
+        Of two reloads at once each gives what it read, and the latest can be adopted.
+        """
+        provider = await self.started()
+        first, second = provider.reload(), provider.reload()
+        self.assertEqual([await first, await second], [self.source, self.source])
+        await provider.adopt(self.source)
 
     async def test_stopping_twice(self) -> None:
         """

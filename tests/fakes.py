@@ -466,6 +466,7 @@ class RecordingPrivilege:
     @ivar refuses: called with each operation; what it returns, if anything, is the refusal.
     @ivar holding: whether operations wait, carried out and answered only by L{answer}.
     @ivar configuration: what L{start} and L{reload} answer.
+    @ivar adopted: what was put in force by L{adopt}.
     @ivar sockets: what L{open_client_socket} and L{open_route_socket} answer, from the first on.
     """
 
@@ -478,6 +479,7 @@ class RecordingPrivilege:
         self.configuration = b""
         self.sockets: list[socket | PrivilegeError] = []
         self.opened: list[tuple[str, int]] = []
+        self.adopted: list[bytes] = []
         self.stopped = 0
         self._waiting: list[tuple[Operation, Deferred[None]]] = []
 
@@ -523,6 +525,10 @@ class RecordingPrivilege:
 
     def reload(self) -> Deferred[bytes]:
         return succeed(self.configuration)
+
+    def adopt(self, source: bytes) -> Deferred[None]:
+        self.adopted.append(source)
+        return succeed(None)
 
     def stop(self) -> Deferred[None]:
         self.stopped += 1

@@ -10,6 +10,7 @@ import io
 import os
 import sys
 from collections.abc import Callable
+from errno import ESTALE
 from shutil import rmtree
 from tempfile import mkdtemp
 from typing import Any
@@ -718,6 +719,7 @@ class ReloadTests(DaemonCase):
         assert router is not None
         before = self.daemon.config, dict(router.uplinks), self.daemon._identity, set(self.daemon._instance._names)
         failure = self.failureResultOf(self.reload(text), Refused)
+        self.assertEqual(self.machine.privilege.adopted, [], "the helper goes by a file that the daemon refused")
         after = self.daemon.config, dict(router.uplinks), self.daemon._identity, set(self.daemon._instance._names)
         self.assertEqual(before, after)
         return failure.getErrorMessage()
@@ -803,6 +805,51 @@ class ReloadTests(DaemonCase):
         self.machine.store.refusals["save_identity"] = StoreError("No space left on device")
         self.assertEqual(self.refused(TWO), "No space left on device")
 
+    def test_not_adopted(self) -> None:
+        """
+        A file that the provider does not put in force after all is refused, and the identity that is kept is the one
+        in use.
+        """
+        daemon = self.bound()
+        self.machine.privilege.adopt = lambda source: fail(  # type: ignore[method-assign]
+            PrivilegeError("adopt the configuration", ESTALE, "read since")
+        )
+        self.assertEqual(self.refused(TWO), "adopt the configuration: read since")
+        self.assertEqual(self.successResultOf(self.machine.store.load()).identity, daemon._identity)
+
+    def test_adopted_last(self) -> None:
+        """
+        The provider puts in force what the daemon took, after all that can still be refused, and before anything is
+        asked for by it.
+        """
+        daemon = self.bound()
+        seen: list[tuple[bool, bool]] = []
+
+        def adopt(source: bytes) -> Deferred[None]:
+            saved = self.successResultOf(self.machine.store.load()).identity != daemon._identity
+            seen.append((source == self.whole(TWO).encode(), saved and "dsl" not in daemon.router.uplinks))
+            return succeed(None)
+
+        self.machine.privilege.adopt = adopt  # type: ignore[method-assign]
+        assert daemon.router is not None
+        self.machine.add_uplink("ppp0")
+        self.successResultOf(self.reload(TWO))
+        self.assertEqual(seen, [(True, True)])
+        self.assertIn("dsl", daemon.router.uplinks)
+
+    def test_late_answers(self) -> None:
+        """A reload of which the daemon's end came first does nothing, however late the provider answers."""
+        for method in ("reload", "adopt"):
+            daemon = self.bound()
+            late: Deferred[Any] = Deferred()
+            setattr(self.machine.privilege, method, lambda *_, late=late: late)
+            asked = self.reload(TWO)
+            self.successResultOf(daemon.stopService())
+            late.callback(self.whole(TWO).encode() if method == "reload" else None)
+            self.failureResultOf(asked, Refused)
+            assert daemon.router is not None
+            self.assertEqual((list(daemon.router.uplinks), set(daemon._instance._names)), (["wan"], set()))
+
     def test_one_after_the_other(self) -> None:
         """Reloads that are asked for at once are done one after the other, each with the file as it is then."""
         daemon = self.bound()
@@ -824,22 +871,13 @@ class ReloadTests(DaemonCase):
         self.successResultOf(self.reload(OTHER))
 
     def test_dry_run(self) -> None:
-        """A dry run tells what would change by the file as the daemon can read it, and changes nothing."""
+        """A dry run tells what would change by the file as the provider reads it, and changes nothing there, either."""
         daemon = self.bound()
         before = daemon.config
-        daemon.path = f"{self.folder}/pdlease.toml"
-        with open(daemon.path, "w", encoding="utf-8") as file:
-            file.write(self.whole(OTHER))
-        answer = self.successResultOf(self.reload(dry_run=True))
+        answer = self.successResultOf(self.reload(OTHER, dry_run=True))
         self.assertEqual((answer["changed"]["replaced"], answer["dry_run"]), (["wan"], True))
         self.assertIs(daemon.config, before)
-
-    def test_dry_run_unreadable(self) -> None:
-        """Where the daemon may not read the file any more, it says who can."""
-        daemon = self.bound()
-        daemon.path = f"{self.folder}/nosuch.toml"
-        message = self.failureResultOf(self.reload(dry_run=True), Refused).getErrorMessage()
-        self.assertEqual(message, f"{daemon.path}: No such file or directory; `pdleasectl check` can tell as root")
+        self.assertEqual(self.machine.privilege.adopted, [])
 
 
 class DuidTests(DaemonCase):

@@ -16,6 +16,7 @@ from typing import Any
 from pdlease.config.model import Config
 from pdlease.operations import PrivilegeError
 from pdlease.privilege.box import Box, encode_box
+from pdlease.privilege.configuration import READ_SINCE
 from pdlease.privilege.execute import Executor
 from pdlease.privilege.policy import Policy, Refused
 from pdlease.privilege.refusals import RefusalLog
@@ -32,7 +33,8 @@ class Answering:
     """
     Answers boxes.
 
-    @ivar configuration: the bytes of the configuration in force.
+    Keeps what the file said when it was last read, and the policy that follows; that is not in force before it is
+    adopted.
     """
 
     def __init__(
@@ -52,8 +54,10 @@ class Answering:
         @param version: this program's version.
         @param report: how this process is confined, in words.
         """
-        self.configuration = configuration
         self._executor = executor
+        self._number = 0
+        self._configuration = configuration
+        self._policy = executor.policy
         self._read = read
         self._refusals = refusals
         self._version = version
@@ -111,17 +115,29 @@ class Answering:
     def _hello(self, version: str) -> dict[str, Any]:
         return {"version": self._version, "report": self._report, **self._first_page()}
 
-    def _configuration(self, offset: int) -> dict[str, Any]:
-        return {"page": self.configuration[offset : offset + PAGE]}
+    def _page(self, number: int, offset: int) -> dict[str, Any]:
+        self._check_latest("read the configuration", number)
+        return {"page": self._configuration[offset : offset + PAGE]}
 
     def _reload(self) -> dict[str, Any]:
         data, config = self._read()
-        self._executor.policy = Policy.of(config, self._executor.policy)
-        self.configuration = data
+        self._policy = Policy.of(config, self._executor.policy)
+        self._configuration = data
+        self._number += 1
         return self._first_page()
 
+    def _adopt(self, number: int) -> dict[str, Any]:
+        self._check_latest("adopt the configuration", number)
+        self._executor.policy = self._policy
+        return {}
+
+    def _check_latest(self, operation: str, number: int) -> None:
+        if number != self._number:
+            raise PrivilegeError(operation, errno.ESTALE, READ_SINCE)
+
     def _first_page(self) -> dict[str, Any]:
-        return {"size": len(self.configuration), "page": self.configuration[:PAGE]}
+        page = self._configuration[:PAGE]
+        return {"number": self._number, "size": len(self._configuration), "page": page}
 
     def _open_client_socket(self, link: str, index: int) -> socket:
         return self._executor.open_client_socket(link, index)
@@ -132,8 +148,9 @@ class Answering:
 
 _ANSWERS: Mapping[str, Callable[..., Any]] = {
     "hello": Answering._hello,
-    "configuration": Answering._configuration,
+    "configuration": Answering._page,
     "reload": Answering._reload,
+    "adopt": Answering._adopt,
     "open-client-socket": Answering._open_client_socket,
     "open-route-socket": Answering._open_route_socket,
 }

@@ -18,6 +18,9 @@ from pdlease.config.load import load
 from pdlease.config.model import Config
 from pdlease.operations import PrivilegeError
 from pdlease.privilege.opening import words_of
+from pdlease.privilege.policy import Policy
+
+READ_SINCE = "the file was not read, or something else was read since"
 
 
 def read_configuration(path: str, owners: Collection[int]) -> tuple[bytes, Config]:
@@ -41,6 +44,19 @@ def read_configuration(path: str, owners: Collection[int]) -> tuple[bytes, Confi
         raise PrivilegeError(operation, error.errno or errno.EIO, words_of(error)) from None
     except ConfigErrors as errors:
         raise PrivilegeError(operation, errno.EINVAL, "\n".join(map(str, errors.errors))) from None
+
+
+def ready_policy(source: bytes, ready: tuple[bytes, Policy] | None) -> Policy:
+    """
+    The policy that was made ready when the configuration was last read.
+
+    @param source: what it must have been made of.
+    @param ready: what was read last, and the policy.
+    @raise PrivilegeError: with ESTALE when it was made of something else.
+    """
+    if ready is None or ready[0] != source:
+        raise PrivilegeError("adopt the configuration", errno.ESTALE, READ_SINCE)
+    return ready[1]
 
 
 def _read_safely(operation: str, path: str, owners: Collection[int]) -> bytes:

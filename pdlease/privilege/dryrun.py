@@ -20,7 +20,7 @@ from zope.interface import implementer
 from pdlease.interfaces import IPrivilege, IPrivilegeFactory, PrivilegeContext
 from pdlease.logs import Logger
 from pdlease.operations import Operation, PrivilegeError
-from pdlease.privilege.configuration import read_configuration
+from pdlease.privilege.configuration import read_configuration, ready_policy
 from pdlease.privilege.opening import open_client_socket, open_route_socket, words_of
 from pdlease.privilege.policy import Policy, Refusal, Refused
 
@@ -46,10 +46,16 @@ class DryRunPrivilege:
         self._context = context
         self._asks = asks
         self._policy: Policy | None = None
+        self._ready: tuple[bytes, Policy] | None = None
         self._owners = frozenset((0, os.getuid()))
 
     def start(self) -> Deferred[bytes]:
-        return execute(self._read)
+        def begin() -> bytes:
+            source = self._read()
+            self._policy = ready_policy(source, self._ready)
+            return source
+
+        return execute(begin)
 
     def perform(self, operations: Sequence[Operation]) -> Sequence[Deferred[None]]:
         return [execute(self._perform, operation) for operation in operations]
@@ -67,14 +73,22 @@ class DryRunPrivilege:
             return fail(_not_started(f"read {self._context.configuration_path}"))
         return execute(self._read)
 
+    def adopt(self, source: bytes) -> Deferred[None]:
+        if self._policy is None:
+            return fail(_not_started("adopt the configuration"))
+        return execute(self._adopt, source)
+
     def stop(self) -> Deferred[None]:
         self._policy = None
         return succeed(None)
 
     def _read(self) -> bytes:
         data, config = read_configuration(self._context.configuration_path, self._owners)
-        self._policy = Policy.of(config, self._policy)
+        self._ready = data, Policy.of(config, self._policy)
         return data
+
+    def _adopt(self, source: bytes) -> None:
+        self._policy = ready_policy(source, self._ready)
 
     def _perform(self, operation: Operation) -> None:
         if self._policy is None:

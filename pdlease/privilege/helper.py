@@ -12,6 +12,7 @@ import socket
 import stat
 import sys
 from collections.abc import Callable, Sequence
+from errno import ESTALE
 from types import ModuleType
 from typing import Any, NoReturn
 
@@ -29,6 +30,7 @@ from pdlease.interfaces import IPrivilege, IPrivilegeFactory, PrivilegeContext
 from pdlease.logs import Logger
 from pdlease.operations import Operation, PrivilegeError
 from pdlease.privilege.commands import COMMANDS, REFUSED, RefusedByHelper
+from pdlease.privilege.configuration import READ_SINCE
 from pdlease.privilege.vocabulary import CARRIERS, write_fields
 
 # Where the helper finds its end of the socket pair.
@@ -121,6 +123,8 @@ class HelperPrivilege:
         self._has_ended = False
         self._stopped: list[Deferred[None]] = []
         self._process: Any = None
+        # the bytes of the latest reading of the configuration, and the helper's number of it
+        self._ready: tuple[bytes, int] | None = None
 
     def start(self) -> Deferred[bytes]:
         try:
@@ -153,7 +157,24 @@ class HelperPrivilege:
         return self._open("open a route socket", "open-route-socket")
 
     def reload(self) -> Deferred[bytes]:
-        return self._ask(f"read {self._context.configuration_path}", "reload").addCallback(self._all_pages)
+        operation = f"read {self._context.configuration_path}"
+
+        def read(answer: dict[str, Any]) -> Deferred[bytes]:
+            def whole(source: bytes) -> bytes:
+                self._ready = source, answer["number"]
+                return source
+
+            return self._all_pages(operation, answer).addCallback(whole)
+
+        return self._ask(operation, "reload").addCallback(read)
+
+    def adopt(self, source: bytes) -> Deferred[None]:
+        operation = "adopt the configuration"
+        if self._link is None:
+            return fail(_not_running(operation))
+        if self._ready is None or self._ready[0] != source:
+            return fail(PrivilegeError(operation, ESTALE, READ_SINCE))
+        return self._ask(operation, "adopt", number=self._ready[1]).addCallback(lambda _: None)
 
     def stop(self) -> Deferred[None]:
         self._stopping = True
@@ -199,20 +220,21 @@ class HelperPrivilege:
             self.log.info("the helper runs as {what}", what=self.report[0])
             for remark in self.report[1:]:
                 self.log.warn("the helper: {remark}", remark=remark)
-            return self._all_pages(answer)
+            return self._all_pages("read the configuration", answer)
 
         return answered.addCallback(heard)
 
-    def _all_pages(self, answer: dict[str, Any]) -> Deferred[bytes]:
+    def _all_pages(self, operation: str, answer: dict[str, Any]) -> Deferred[bytes]:
         """Ask for the rest of a configuration that is larger than one answer."""
-        data, size = answer["page"], answer["size"]
+        number, data, size = answer["number"], answer["page"], answer["size"]
         if len(data) >= size or not answer["page"]:
             return succeed(data)
 
         def more(page: dict[str, Any]) -> Deferred[bytes]:
-            return self._all_pages({"page": data + page["page"], "size": size if page["page"] else 0})
+            joined = {"number": number, "page": data + page["page"], "size": size if page["page"] else 0}
+            return self._all_pages(operation, joined)
 
-        return self._ask("read the configuration", "configuration", offset=len(data)).addCallback(more)
+        return self._ask(operation, "configuration", number=number, offset=len(data)).addCallback(more)
 
     def _perform(self, operation: Operation) -> Deferred[None]:
         # without amp.Command: four times as fast, and an operation's answer has no fields to read
@@ -246,7 +268,7 @@ class HelperPrivilege:
     def _send(self, operation: object, send: Callable[[_Link], Deferred[Any]]) -> Deferred[Any]:
         """Send a question, and have every failure tell what it was about."""
         if self._link is None or self._has_ended:
-            return fail(PrivilegeError(str(operation), 0, "the helper is not running"))
+            return fail(_not_running(operation))
         try:
             answered = send(self._link)
         except Exception:  # the connection is closed
@@ -271,6 +293,10 @@ def _has_standard_error(null: int) -> bool:
         return os.fstat(2).st_rdev != os.fstat(null).st_rdev
     except OSError:
         return False
+
+
+def _not_running(operation: object) -> PrivilegeError:
+    return PrivilegeError(str(operation), 0, "the helper is not running")
 
 
 def _failed(failure: Failure, operation: object) -> NoReturn:

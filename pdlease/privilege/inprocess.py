@@ -18,7 +18,7 @@ from zope.interface import implementer
 
 from pdlease.interfaces import IPrivilege, IPrivilegeFactory, PrivilegeContext
 from pdlease.operations import Operation, PrivilegeError
-from pdlease.privilege.configuration import read_configuration
+from pdlease.privilege.configuration import read_configuration, ready_policy
 from pdlease.privilege.execute import Executor
 from pdlease.privilege.opening import words_of
 from pdlease.privilege.policy import Policy
@@ -33,6 +33,7 @@ class InProcessPrivilege:
     def __init__(self, context: PrivilegeContext) -> None:
         self._context = context
         self._executor: Executor | None = None
+        self._ready: tuple[bytes, Policy] | None = None
         # Whoever started the program, before it becomes another user.
         self._owners = frozenset((0, os.getuid()))
 
@@ -59,6 +60,9 @@ class InProcessPrivilege:
     def reload(self) -> Deferred[bytes]:
         return execute(self._reload)
 
+    def adopt(self, source: bytes) -> Deferred[None]:
+        return execute(self._adopt, source)
+
     def stop(self) -> Deferred[None]:
         if self._executor is not None:
             self._executor.close()
@@ -71,8 +75,12 @@ class InProcessPrivilege:
     def _reload(self) -> bytes:
         executor = self._started(f"read {self._context.configuration_path}")
         data, config = read_configuration(self._context.configuration_path, self._owners)
-        executor.policy = Policy.of(config, executor.policy)
+        self._ready = data, Policy.of(config, executor.policy)
         return data
+
+    def _adopt(self, source: bytes) -> None:
+        executor = self._started("adopt the configuration")
+        executor.policy = ready_policy(source, self._ready)
 
     def _started(self, operation: object) -> Executor:
         if self._executor is None:

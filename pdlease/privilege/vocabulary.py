@@ -197,7 +197,8 @@ def _pairs(cls: type) -> list[tuple[str, str]]:
 
 
 _ROUTE = {"table": TABLE, "metric": METRIC}
-_CONFIGURATION = (("size", SIZE), ("page", OCTETS))
+# C{number} tells one reading of the file from the next; pages are of the latest.
+_CONFIGURATION = (("number", SIZE), ("size", SIZE), ("page", OCTETS))
 
 WORDS: tuple[Word, ...] = (
     _operation(PutAddress, link=LINK, index=INDEX, address=ADDRESS, preferred=SECONDS, valid=SECONDS),
@@ -218,8 +219,9 @@ WORDS: tuple[Word, ...] = (
     _operation(SetDown, link=LINK, index=INDEX),
     _operation(SetLinkAddress, link=LINK, index=INDEX, address=LINK_ADDRESS),
     Word(name="hello", fields=(("version", TEXT),), answer=(("version", TEXT), ("report", TEXT), *_CONFIGURATION)),
-    Word(name="configuration", fields=(("offset", SIZE),), answer=(("page", OCTETS),)),
+    Word(name="configuration", fields=(("number", SIZE), ("offset", SIZE)), answer=(("page", OCTETS),)),
     Word(name="reload", answer=_CONFIGURATION),
+    Word(name="adopt", fields=(("number", SIZE),)),
     Word(name="open-client-socket", fields=(("link", LINK), ("index", INDEX)), answer=(("socket", DESCRIPTOR),)),
     Word(name="open-route-socket", answer=(("socket", DESCRIPTOR),)),
 )

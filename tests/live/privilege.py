@@ -9,6 +9,7 @@ import os
 import socket
 import subprocess
 import tempfile
+import time
 from collections.abc import Awaitable
 from ipaddress import IPv6Interface, IPv6Network
 
@@ -48,10 +49,19 @@ def ip(*words: str, check: bool = True) -> str:
 
 def kernel_state() -> str:
     """Everything that an operation could change: links, addresses (without what counts down), routes, settings."""
+    _come_to_rest()
     lines = ip("-6", "-o", "address", "show").splitlines()
     addresses = [line.split("valid_lft")[0] for line in lines]
     routes = [line.split(" expires")[0] for line in ip("-6", "route", "show", "table", "all").splitlines()]
     return "\n".join([*ip("-o", "link", "show").splitlines(), *addresses, *routes])
+
+
+def _come_to_rest() -> None:
+    """Wait until links that were just made and set up have carrier, of which the kernel tells a moment later."""
+    for _ in range(200):
+        if not any("NO-CARRIER" in line for line in ip("-o", "link", "show", "type", "veth").splitlines()):
+            return
+        time.sleep(0.02)
 
 
 @needs(network_namespaces)

@@ -46,6 +46,7 @@ async def run(reactor: IReactorCore, path: str) -> None:
     (await provider.open_client_socket("wan0", socket.if_nametoindex("wan0"))).close()
     (await provider.open_route_socket()).close()
     print(await provider.reload() == source)
+    await provider.adopt(source)
     await provider.stop()
     print("done")
 

@@ -81,6 +81,7 @@ async def live(reactor: Any, config: Config, path: str, say: Callable[..., None]
             await waited
         observed.append(f"{len(route_socket.recv(65536)) > 16}")
         assert await privilege.reload() == source
+        await privilege.adopt(source)
         await store.save_identity(IDENTITY)
         await store.save_uplink("wan", UplinkRecord(lease=Lease(), sol_max_rt=61))
         await store.save_uplink("old", UplinkRecord(lease=Lease()))

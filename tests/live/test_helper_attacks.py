@@ -85,7 +85,7 @@ class AttackTests(NamespaceCase):
     def assert_unharmed(self) -> None:
         """The helper lives, answers, has no further descriptors, and the kernel is as before."""
         self.assertIsNone(self.process.poll())
-        self.assertIn(b"_answer", self.ask(b"configuration", offset=b"0"))
+        self.assertIn(b"_answer", self.ask(b"configuration", number=b"0", offset=b"0"))
         self.assertLess(len(os.listdir(f"/proc/{self.process.pid}/fd")), 8)
         self.assertEqual(kernel_state(), self.before)
 

@@ -351,19 +351,43 @@ class KernelBehaviour(NamespaceCase):
 
     async def test_reload_changes_what_is_allowed(self) -> None:
         """
-        After a reload the new configuration counts: a link that came is served, one that went is refused, and what is
-        on it can still be removed.
+        After a reload that was adopted the new configuration counts, and not before: a link that came is served, one
+        that went is refused, and what is on it can still be removed.
         """
         provider = await self.started()
         put = self.address()
         await done(provider, put)
         self.write(TOML.replace('"lan0"', '"other0"'))
         self.assertEqual(await provider.reload(), self.source)
+        await done(provider, put)
+        error = await refused(provider, self.address("2001:db8:0:2::1/64", "other0"))
+        self.assertEqual(error.reason, "link: other0 is no configured downstream")
+        await provider.adopt(self.source)
         await done(provider, self.address("2001:db8:0:2::1/64", "other0"))
         error = await refused(provider, put)
         self.assertEqual(error.reason, "link: lan0 is no configured downstream")
         await done(provider, RemoveAddress(link="lan0", index=put.index, address=put.address))
         self.assertEqual(ip("-6", "address", "show", "dev", "lan0", "scope", "global"), "")
+
+    async def test_only_the_latest_reading_is_adopted(self) -> None:
+        """
+        What was read is forgotten when the file is read again: of two reloads at once the policy of the first is never
+        put in force, and a file of many pages is not put together of two readings.
+        """
+        provider = await self.started()
+        self.write(TOML.replace('"lan0"', '"other0"') + "#" * 100_000)
+        first, source = provider.reload(), self.source
+        self.write(TOML)
+        second = provider.reload()
+        failure = await outcome(first)
+        if failure is not None:
+            self.assertEqual(failure.errno, errno.ESTALE)
+        self.assertEqual(await second, self.source)
+        failure = await outcome(provider.adopt(source))
+        assert failure is not None
+        self.assertEqual(failure.errno, errno.ESTALE)
+        await provider.adopt(self.source)
+        await done(provider, self.address())
 
     async def test_wrong_configuration_is_not_taken(self) -> None:
         """

@@ -19,6 +19,7 @@ from pdlease.config.model import Config
 from pdlease.operations import PrivilegeError
 from pdlease.privilege.answering import LONGEST_REASON, Answering, refuse
 from pdlease.privilege.box import Box
+from pdlease.privilege.configuration import READ_SINCE
 from pdlease.privilege.execute import Executor
 from pdlease.privilege.policy import Policy
 from pdlease.privilege.refusals import RefusalLog
@@ -128,7 +129,7 @@ class AnsweringTests(AnsweringCase):
         """
         self.assertEqual(
             self.ask(b"hello", version=b"9"),
-            {b"version": b"1.2", b"report": b"confined", b"size": b"%d" % len(TOML), b"page": TOML},
+            {b"version": b"1.2", b"report": b"confined", b"number": b"0", b"size": b"%d" % len(TOML), b"page": TOML},
         )
 
     def test_pages(self) -> None:
@@ -136,21 +137,47 @@ class AnsweringTests(AnsweringCase):
         A large configuration is handed over page by page; beyond its end a page is empty.
         """
         text = TOML + b"#" * 3 * PAGE
-        self.answering.configuration = text
-        first = self.ask(b"hello", version=b"")
+        self.file = text
+        first = self.ask(b"reload")
         data = first[b"page"]
-        while page := self.ask(b"configuration", offset=b"%d" % len(data))[b"page"]:
+        while page := self.ask(b"configuration", number=b"1", offset=b"%d" % len(data))[b"page"]:
             self.assertLessEqual(len(page), PAGE)
             data += page
         self.assertEqual((data, int(first[b"size"])), (text, len(text)))
 
+    def test_pages_of_another_reading(self) -> None:
+        """
+        Pages of a configuration that was read again since are not to be had: nobody puts two readings together.
+        """
+        self.file = TOML + b"#" * 3 * PAGE
+        self.ask(b"reload")
+        self.ask(b"reload")
+        self.assertEqual(self.refused(b"configuration", number=b"1", offset=b"0"), f"{errno.ESTALE} {READ_SINCE}")
+
     def test_reload(self) -> None:
         """
-        A reload takes the new policy and hands the new bytes over.
+        A reload hands the new bytes over and changes nothing; the new policy is in force once it is adopted.
         """
         self.file = TOML.replace(b'"lan0", ', b"")
-        self.assertEqual(self.ask(b"reload")[b"page"], self.file)
-        self.assertIn("no configured downstream", self.refused(b"put-address", **write_fields(PUT_ADDRESS)))
+        answer = self.ask(b"reload")
+        self.assertEqual((answer[b"page"], answer[b"number"]), (self.file, b"1"))
+        self.assertEqual(self.ask(b"put-address", **write_fields(PUT_ADDRESS)), {})
+        for _ in range(2):
+            self.assertEqual(self.ask(b"adopt", number=b"1"), {})
+            self.assertIn("no configured downstream", self.refused(b"put-address", **write_fields(PUT_ADDRESS)))
+
+    def test_only_the_latest_reading_is_adopted(self) -> None:
+        """
+        What was read before the latest reload is not adopted any more, nor what was never read.
+        """
+        self.file = TOML.replace(b'"lan0", ', b"")
+        self.ask(b"reload")
+        self.file = TOML
+        self.ask(b"reload")
+        for number in (b"0", b"1", b"3"):
+            self.assertEqual(self.refused(b"adopt", number=number), f"{errno.ESTALE} {READ_SINCE}")
+        self.assertEqual(self.ask(b"adopt", number=b"2"), {})
+        self.assertEqual(self.ask(b"put-address", **write_fields(PUT_ADDRESS)), {})
 
     def test_reload_of_a_wrong_file(self) -> None:
         """
@@ -159,7 +186,7 @@ class AnsweringTests(AnsweringCase):
         self.file = PrivilegeError("read pdlease.toml", errno.EINVAL, "daemon.sandbox: expected something else")
         self.assertEqual(self.refused(b"reload"), f"{errno.EINVAL} daemon.sandbox: expected something else")
         self.assertEqual(self.ask(b"put-address", **write_fields(PUT_ADDRESS)), {})
-        self.assertEqual(self.answering.configuration, TOML)
+        self.assertEqual(self.ask(b"configuration", number=b"0", offset=b"0")[b"page"], TOML)
 
     def test_long_reasons(self) -> None:
         """
@@ -232,7 +259,9 @@ class AnsweringTests(AnsweringCase):
     @given(
         command=st.sampled_from(WORD_NAMES) | st.binary(max_size=20),
         values=st.dictionaries(
-            st.sampled_from(["link", "index", "address", "prefix", "valid", "preferred", "table", "metric", "offset"])
+            st.sampled_from(
+                ["link", "index", "address", "prefix", "valid", "preferred", "table", "metric", "offset", "number"]
+            )
             | st.text(st.characters(max_codepoint=255), max_size=5),
             st.binary(max_size=20) | st.sampled_from([b"lan0", b"3", b"254", b"wan0"]),
             max_size=8,

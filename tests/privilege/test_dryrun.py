@@ -118,6 +118,7 @@ class DryRunTests(PrivilegeContract, TestCase):
             provider.open_client_socket("wan0", 2),
             provider.open_route_socket(),
             provider.reload(),
+            provider.adopt(b""),
         ):
             error = self.failureResultOf(waited, PrivilegeError).value
             self.assertEqual(error.reason, "the privilege provider is not started")

@@ -55,6 +55,7 @@ class FactoryTests(SynchronousTestCase):
                 provider.open_client_socket("wan0", 2),
                 provider.open_route_socket(),
                 provider.reload(),
+                provider.adopt(b""),
             ):
                 error = self.failureResultOf(waited, PrivilegeError).value
                 self.assertEqual(error.reason, said)

@@ -72,6 +72,7 @@ class TableTests(SynchronousTestCase):
                 "hello",
                 "configuration",
                 "reload",
+                "adopt",
                 "open-client-socket",
                 "open-route-socket",
             ],
