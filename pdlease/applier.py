@@ -169,6 +169,20 @@ class Applier:
         self._set_timer(inf)
         self._ledger.close()
 
+    def foresee(self, wants: Mapping[str, tuple[Wanted, ...]], unsettled: Collection[str]) -> tuple[Operation, ...]:
+        """
+        The operations that would follow if nothing but this were wanted, with refusals forgotten; nothing is done.
+
+        @param wants: as for L{want}, by uplink; L{keep_only} would get these names.
+        @param unsettled: the uplinks of which it would not be known yet what they hold.
+        """
+        now, current = self._clock.seconds(), Believed(self._table, self._beliefs)
+        placed = place((item for objects in wants.values() for item in objects), current, now)
+        acts = compare(
+            placed, current, self._ledger.entries, now, marking=self._marking, skip=self._duplicates, kept=unsettled
+        ).acts
+        return tuple(operation for act in acts for operation in act.operations)
+
     # How things stand.
 
     def state_of(self, item: Wanted) -> ObjectState:

@@ -98,6 +98,10 @@ class Hosting:
             self.log.warn("{sentence}", sentence=sentence)
         return frozenset(self.wants)
 
+    def foresee(self, config: model.Config) -> dict[str, tuple[Wanted, ...]]:
+        """What switches and guests would want under a configuration that was checked, by owner."""
+        return wanted_by_owner(config, self._groups)
+
     def put(self) -> None:
         """Have everything wanted of the kernel."""
         for owner, objects in self.wants.items():

@@ -9,50 +9,27 @@ gives up and what it listens on is L{pdlease.service}; what operators are answer
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from ipaddress import IPv6Network
 from typing import Any
 
 from attrs import frozen
 from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
 from twisted.internet.interfaces import IReactorFDSet, IReactorTime
 
-from pdlease.announcing import Announcing
 from pdlease.applier import Applier
 from pdlease.asking import IAIDs, settings_of
+from pdlease.client.session import Session
 from pdlease.client.settings import Chance
 from pdlease.config import model
-from pdlease.config.compare import changed_uplinks
+from pdlease.foresight import Change, DuidOf, change, foresee
 from pdlease.hosting import Hosting
 from pdlease.interfaces import ILeaseStore, IPrivilege
 from pdlease.kernel import AdvertisedPrefix, KernelTable
 from pdlease.lease import Lease, UplinkRecord
 from pdlease.logs import Logger
-from pdlease.stale import places_of, subnets_of
-from pdlease.subnets import carve
 from pdlease.surroundings import Surroundings
 from pdlease.udp import Marks
 from pdlease.uplink import Uplink
 from pdlease.wanted import Share, share
-from pdlease.wire.duid import DUID
-
-
-@frozen(kw_only=True)
-class Change:
-    """
-    What another configuration did.
-
-    @ivar added: names of uplinks that are new.
-    @ivar removed: names of uplinks that are gone; what they held is taken from the kernel.
-    @ivar replaced: names of uplinks that were stopped and begun anew with their lease.
-    @ivar kept: names of uplinks that nothing happened to.
-    @ivar adapted: names of uplinks that go on with socket, session and timers under other settings.
-    """
-
-    added: tuple[str, ...] = ()
-    removed: tuple[str, ...] = ()
-    replaced: tuple[str, ...] = ()
-    kept: tuple[str, ...] = ()
-    adapted: tuple[str, ...] = ()
 
 
 @frozen(kw_only=True)
@@ -91,12 +68,11 @@ class Router:
     @ivar shares: what became of each uplink's lease: carvings and wants, by name.
     @ivar hosting: switches and guests.
     @ivar table: the kernel's links, addresses and routes.
-    @ivar announcing: the subnets that hosts must still be told are over.
     """
 
     log = Logger()
 
-    def __init__(self, means: Means, config: model.Config, duid_of: Callable[[model.Uplink], DUID]) -> None:
+    def __init__(self, means: Means, config: model.Config, duid_of: DuidOf) -> None:
         self.config = config
         self.uplinks: dict[str, Uplink] = {}
         self.shares: dict[str, Share] = {}
@@ -107,7 +83,6 @@ class Router:
         self._duid_of = duid_of
         self._reading = False
         self._settled: set[str] = set()
-        self.announcing = Announcing(means.clock, self._stale_changed)
         self._around = Surroundings(
             clock=means.clock,
             reactor=means.reactor,
@@ -115,8 +90,6 @@ class Router:
             store=means.store,
             table=means.table,
             leased=self.leased,
-            disowned=self._disowned,
-            stale=lambda uplink: self.announcing.stale(uplink.name),
             told=lambda uplink, event, fields: means.told(uplink.name, event, fields),
             port_holder=means.port_holder,
         )
@@ -166,35 +139,12 @@ class Router:
         configured = self.config.uplink(uplink.name)
         if configured is None or self.uplinks.get(uplink.name) is not uplink:
             return
-        outcome = self._share(configured, uplink.lease)
+        iaids = {entry.key: self.iaids[uplink.name, entry.key] for entry in configured.delegations}
+        guests = self._means.hosting.shares(self.config, configured)
+        outcome = share(configured, uplink.lease, iaids, self._means.clock.seconds(), guests)
         self.shares[uplink.name] = outcome
         self._means.applier.want(uplink.name, outcome.wanted, is_settled=uplink.name in self._settled)
         self._means.hosting.carved(uplink.name, outcome.carvings)
-        if not uplink.is_undated:
-            # before that it is not known what is over
-            self.announcing.carved(uplink.name, subnets_of(outcome))
-
-    def _disowned(self, uplink: Uplink, prefixes: tuple[tuple[int, IPv6Network], ...]) -> None:
-        """What these prefixes would have been cut into is over for hosts, whoever told them of it."""
-        configured = self.config.uplink(uplink.name)
-        if configured is None:
-            return
-        guests = self._means.hosting.shares(self.config, configured)
-        for index, delegation in enumerate(configured.delegations):
-            for iaid, prefix in prefixes:
-                if iaid == self.iaids[uplink.name, delegation.key]:
-                    carving = carve(prefix, delegation.downstreams, guests=guests if index == 0 else ())
-                    self.announcing.disowned(uplink.name, places_of(carving))
-
-    def _stale_changed(self, name: str) -> None:
-        if name in self.uplinks:
-            self.uplinks[name].stale_changed()
-
-    def _share(self, configured: model.Uplink, lease: Lease) -> Share:
-        """What a lease means for the kernel."""
-        iaids = {entry.key: self.iaids[configured.name, entry.key] for entry in configured.delegations}
-        guests = self._means.hosting.shares(self.config, configured)
-        return share(configured, lease, iaids, self._means.clock.seconds(), guests)
 
     def replace(self, config: model.Config, iaids: IAIDs) -> Change:
         """
@@ -203,14 +153,12 @@ class Router:
         One that has the same link and DUID still, and marks its packets alike, keeps them as well, and asks for what it
         wants otherwise now (R-8168-08).
         """
-        difference = changed_uplinks(self.config, config)
-        adapted = tuple(name for name in difference.changed if self._goes_on(name, config))
-        replaced = {name: self.uplinks.pop(name) for name in difference.changed if name not in adapted}
-        removed = {name: self.uplinks.pop(name) for name in difference.removed}
+        becoming = change(self.config, config, self._sessions, self._duid_of)
+        replaced = {name: self.uplinks.pop(name) for name in becoming.replaced}
+        removed = {name: self.uplinks.pop(name) for name in becoming.removed}
         for uplink in (*replaced.values(), *removed.values()):
             uplink.stop()
         for name, uplink in removed.items():
-            self.announcing.leave(name, {each.name: each.links for each in config.uplinks})
             self.shares.pop(name, None)
             self._settled.discard(name)
             uplink.keeper.finished().addCallback(self._forget, name)
@@ -233,30 +181,34 @@ class Router:
                 self.uplinks[name].keeper.follow(replaced[name].keeper)
             elif name not in self.uplinks:
                 self._add(configured, None)
-            elif name in adapted:
+            elif name in becoming.adapted:
                 self.uplinks[name].adapt(settings_of(configured, self._duid_of(configured), iaids, None))
                 self._want(self.uplinks[name])
         self.uplinks = {configured.name: self.uplinks[configured.name] for configured in config.uplinks}
         self._means.applier.keep_only({*self.uplinks, *self._means.hosting.prepare(config)})
         self._means.hosting.put()
-        for name in (*difference.added, *replaced):
+        for name in (*becoming.added, *replaced):
             self.uplinks[name].link_changed()
         # the rules of the privilege provider have changed with the configuration
         self._means.applier.retry()
-        return Change(
-            added=difference.added,
-            removed=difference.removed,
-            replaced=tuple(replaced),
-            kept=difference.unchanged,
-            adapted=adapted,
-        )
+        return becoming
 
-    def _goes_on(self, name: str, config: model.Config) -> bool:
-        """Whether an uplink that changed can go on as it is, with other settings."""
-        old, new = self.config.uplink(name), config.uplink(name)
-        if old is None or new is None or self.uplinks[name].session.settings.duid != self._duid_of(new):
-            return False
-        return (old.link, old.start, old.dscp, old.priority) == (new.link, new.start, new.dscp, new.priority)
+    def foresee(self, config: model.Config, iaids: IAIDs, duid_of: DuidOf) -> tuple[str, ...]:
+        """
+        What L{replace} would do with a configuration, in words, one for each act; nothing is done.
+
+        @param duid_of: tells the DUID that an uplink will have.
+        """
+        hosting, now = self._means.hosting, self._means.clock.seconds()
+        foreseen = foresee(self.config, config, iaids, self._sessions, duid_of, hosting.shares, now)
+        wants = {**foreseen.wants, **hosting.foresee(config)}
+        unsettled = (foreseen.wants.keys() - self._settled) | foreseen.unsettled
+        operations = self._means.applier.foresee(wants, unsettled)
+        return (*foreseen.steps, *map(str, operations))
+
+    @property
+    def _sessions(self) -> dict[str, Session]:
+        return {name: uplink.session for name, uplink in self.uplinks.items()}
 
     def resumed(self) -> None:
         """The machine slept: overdue work runs at once, and the kernel is told the lifetimes anew (design 13)."""
@@ -269,7 +221,6 @@ class Router:
         for uplink in self.uplinks.values():
             uplink.stop()
         self._means.hosting.stop()
-        self.announcing.stop()
 
     def _forget(self, _: None, name: str) -> None:
         """Have the store forget an uplink, unless it was configured again meanwhile."""
@@ -282,8 +233,6 @@ class Router:
         marks = Marks(dscp=configured.dscp, priority=configured.priority)
         uplink = Uplink(configured.link, settings, self._means.chance, record, self._around, marks, configured.start)
         self.uplinks[configured.name] = uplink
-        if record is not None and configured.name not in self.shares:
-            self.announcing.begin(configured.name, subnets_of(self._share(configured, record.lease)), record.stale)
         # What is left of an earlier run stays until it is known what is held: an untrusted lease is asked for first;
         # where nothing is remembered, the run may have ended before its first lease was written.
         if record is not None and record.trusted:

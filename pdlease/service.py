@@ -31,6 +31,7 @@ from pdlease.observers import ObservedService
 from pdlease.places import CannotStart, account, hand_over, make_folder
 
 if TYPE_CHECKING:
+    from pdlease.asking import IAIDs
     from pdlease.control.server import ControlService
     from pdlease.desk import Desk
     from pdlease.guests import Numbers
@@ -300,8 +301,6 @@ class Daemon(ObservedService):
             self._reloading.release()
 
     async def _read_again(self, dry_run: bool) -> dict[str, Any]:
-        from attrs import evolve
-
         from pdlease.asking import numbered
         from pdlease.config.compare import changed_tables, restart_needed
         from pdlease.config.load import load
@@ -321,32 +320,52 @@ class Daemon(ObservedService):
         if frozen:
             raise Refused(f"only a restart can change {', '.join(frozen)}")
         changed = changed_tables(self.config, config)
+        try:
+            identity, iaids = numbered(self._identified(self._identity, config), config)
+            self.router.hosting.check(config)
+            operations = self.router.foresee(config, iaids, lambda uplink: identity.duid_of(uplink.name))
+            if not dry_run:
+                await self._put_in_place(config, source, identity, iaids)
+        except (AlreadyRunning, CannotStart, StoreError, PrivilegeError) as problem:
+            raise Refused(str(problem)) from None
         if not dry_run:
-            held, wanted = ({uplink.link for uplink in one.uplinks} for one in (self.config, config))
-            saved = False
-            try:
-                identity, iaids = numbered(self._identified(self._identity, config), config)
-                self.router.hosting.check(config)
-                self._instance.hold_uplinks(held | wanted)
-                if identity != self._identity:
-                    await self._store.save_identity(identity)
-                    saved = True
-                # last of what can be refused: policy and daemon go by the same file, the old one or the new one
-                await self._privilege.adopt(source)
-                if self._ending:
-                    raise CannotStart("the daemon is ending")
-            except (AlreadyRunning, CannotStart, StoreError, PrivilegeError) as problem:
-                self._instance.hold_uplinks(() if self._ending else held)
-                if saved:
-                    await self._keep_identity()
-                raise Refused(str(problem)) from None
-            self._instance.hold_uplinks(wanted)
-            # which /64 guests have may have become known meanwhile
-            self._identity = evolve(identity, subnets=self._identity.subnets)
-            self.config, self._source = config, source
-            self.router.replace(config, iaids)
             self.log.info("configuration read again: {changed}", changed=changed)
-        return {"schema": 1, "changed": changed, "dry_run": dry_run}
+        return {"schema": 1, "changed": changed, "operations": list(operations), "dry_run": dry_run}
+
+    async def _put_in_place(self, config: model.Config, source: bytes, identity: Identity, iaids: IAIDs) -> None:
+        """
+        Go by another configuration from now on.
+
+        @param source: the bytes that it was read from.
+        @raise AlreadyRunning: when another instance has an uplink of it; nothing has changed then.
+        @raise CannotStart: when the daemon is ending.
+        @raise StoreError: when the identity cannot be kept; nothing has changed then.
+        @raise PrivilegeError: when the provider does not accept it; likewise.
+        """
+        from attrs import evolve
+
+        assert self.router is not None
+        held, wanted = ({uplink.link for uplink in one.uplinks} for one in (self.config, config))
+        saved = False
+        try:
+            self._instance.hold_uplinks(held | wanted)
+            if identity != self._identity:
+                await self._store.save_identity(identity)
+                saved = True
+            # last of what can be refused: policy and daemon go by the same file, the old one or the new one
+            await self._privilege.adopt(source)
+            if self._ending:
+                raise CannotStart("the daemon is ending")
+        except Exception:
+            self._instance.hold_uplinks(() if self._ending else held)
+            if saved:
+                await self._keep_identity()
+            raise
+        self._instance.hold_uplinks(wanted)
+        # which /64 guests have may have become known meanwhile
+        self._identity = evolve(identity, subnets=self._identity.subnets)
+        self.config, self._source = config, source
+        self.router.replace(config, iaids)
 
     async def _keep_identity(self) -> None:
         """Write down again who the client still is."""

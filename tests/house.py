@@ -396,6 +396,12 @@ class House(Street):
         self.identity, self.iaids = numbered(self.identity, self.config)
         return self.router.replace(self.config, self.iaids)
 
+    def foresee(self, text: str) -> tuple[str, ...]:
+        """What another configuration would do."""
+        config = configuration(text)
+        identity, iaids = numbered(self.identity, config)
+        return self.router.foresee(config, iaids, lambda uplink: identity.duid_of(uplink.name))
+
     def uplink(self, name: str = "wan") -> Uplink:
         """An uplink."""
         return self.router.uplinks[name]

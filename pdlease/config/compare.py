@@ -13,6 +13,7 @@ from typing import Protocol
 from attrs import fields, frozen
 
 from pdlease.config.model import Config, Daemon
+from pdlease.subnets import GuestShare
 
 # Settings that a running daemon takes over; all others of [daemon] need a restart.
 LIVE = frozenset({"on_stop"})
@@ -64,17 +65,23 @@ def changed_uplinks(old: Config, new: Config) -> Changes:
     """
     What became of the uplinks.
 
-    An uplink that got another name is one removed and one added.  One whose guests are others now is changed as well,
-    as its first delegation is carved for them.
+    An uplink that got another name is one removed and one added.  One whose guests are others now, or have their
+    addresses on other links, is changed as well, as its first delegation is carved for them.
     """
     changes = _changes(old.uplinks, new.uplinks)
-    moved = {name for name in changes.unchanged if old.guest_shares(name) != new.guest_shares(name)}
+    moved = {name for name in changes.unchanged if _guests_of(old, name) != _guests_of(new, name)}
     return Changes(
         added=changes.added,
         removed=changes.removed,
         changed=tuple(u.name for u in new.uplinks if u.name in moved or u.name in changes.changed),
         unchanged=tuple(name for name in changes.unchanged if name not in moved),
     )
+
+
+def _guests_of(config: Config, uplink: str) -> list[tuple[GuestShare, str]]:
+    """The guests that an uplink's first delegation is carved for, each with the link that bears the address."""
+    nics = {(guest.name, index): nic for guest in config.guests for index, nic in enumerate(guest.nics)}
+    return [(share, config.address_link(nics[share.guest, share.nic])) for share in config.guest_shares(uplink)]
 
 
 def changed_switches(old: Config, new: Config) -> Changes:

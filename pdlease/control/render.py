@@ -42,15 +42,15 @@ _CONDITION_COLOURS = {
     "waiting": Colour.WAITING,
     "unplugged": Colour.WAITING,
 }
+# an uplink that changed goes on where it can: what is done with it stands among the operations
+_KINDS_OF_CHANGE = {"replaced": "changed"}
 _LINK_STATE = ("link", "present", "ready", "problems")
 _EVENT_HEAD = ("sequence", "time", "uplink", "event")
 
 
 def status_text(document: Document, paint: Paint) -> str:
-    """One block for each uplink."""
-    blocks = [
-        "\n".join(_uplink(name, uplink, paint)) for name, uplink in sorted((document.get("uplinks") or {}).items())
-    ]
+    """One block for each uplink, in the order of the file."""
+    blocks = ["\n".join(_uplink(name, uplink, paint)) for name, uplink in (document.get("uplinks") or {}).items()]
     if document.get("guests"):
         blocks.append(guests_text(document, paint).rstrip("\n"))
     if document.get("switches"):
@@ -223,9 +223,9 @@ def outcomes_text(document: Document) -> str:
 def reload_text(document: Document, dry_run: bool) -> str:
     """What changed, by kind of change, and the operations that follow from it."""
     changed = document.get("changed") or {}
-    kinds = changed if isinstance(changed, dict) else {"replaced": changed}
+    kinds = changed if isinstance(changed, dict) else {"changed": changed}
     lines = [
-        f"{'would be ' if dry_run else ''}{plain(kind)}: {', '.join(map(plain, names))}"
+        f"{'would be ' if dry_run else ''}{_KINDS_OF_CHANGE.get(kind, plain(kind))}: {', '.join(map(plain, names))}"
         for kind, names in kinds.items()
         if names and kind != "kept"
     ]

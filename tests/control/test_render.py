@@ -169,10 +169,8 @@ class OtherTests(SynchronousTestCase):
     def test_reload(self) -> None:
         """A reload names what changed by kind; a dry run says that it would."""
         changed = {"added": ["lte"], "replaced": ["wan"], "removed": []}
-        self.assertEqual(render.reload_text({"changed": changed}, False), "added: lte\nreplaced: wan\n")
-        self.assertEqual(
-            render.reload_text({"changed": changed}, True), "would be added: lte\nwould be replaced: wan\n"
-        )
+        self.assertEqual(render.reload_text({"changed": changed}, False), "added: lte\nchanged: wan\n")
+        self.assertEqual(render.reload_text({"changed": changed}, True), "would be added: lte\nwould be changed: wan\n")
         for unchanged in ({}, {"kept": ["wan"]}, []):
             self.assertEqual(render.reload_text({"changed": unchanged}, False), "Nothing changed.\n")
 
