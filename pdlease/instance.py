@@ -14,6 +14,9 @@ from collections.abc import Iterable
 
 LOCK_NAME = "lock"
 
+SPARES = 64
+"""For how many uplinks that reloads add there are sockets at hand."""
+
 
 class AlreadyRunning(Exception):
     """Another instance holds what we need; the text says which."""
@@ -29,6 +32,7 @@ class Instance:
     def __init__(self) -> None:
         self._state: int | None = None
         self._names: dict[str, socket.socket] = {}
+        self._spares: list[socket.socket] | None = None
 
     def hold_state(self, folder: str) -> None:
         """
@@ -53,12 +57,20 @@ class Instance:
 
         A name in the abstract socket namespace belongs to one network namespace, as a link does.
 
-        @raise AlreadyRunning: when another process has one of them; then nothing has changed.
+        @raise AlreadyRunning: when another process has one of them; then nothing has changed.  Likewise when more of
+            them are new than there are spare sockets.
         """
         wanted = set(links)
         fresh: dict[str, socket.socket] = {}
         for link in sorted(wanted - self._names.keys()):
-            name = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+            if self._spares is None:
+                name = _nameless()
+            elif self._spares:
+                name = self._spares.pop()
+            else:
+                for taken in fresh.values():
+                    taken.close()
+                raise AlreadyRunning(f"only a restart can add the uplink {link}: too many were added by reloads")
             try:
                 name.bind(f"\0pdlease/uplink/{link}")
             except OSError:
@@ -70,9 +82,23 @@ class Instance:
             self._names.pop(link).close()
         self._names.update(fresh)
 
+    def prepare(self) -> None:
+        """Have sockets at hand for uplinks that a reload adds: behind the sandbox none can be made."""
+        if self._spares is None:
+            self._spares = [_nameless() for _ in range(SPARES)]
+
     def close(self) -> None:
         """Give everything back."""
         self.hold_uplinks(())
+        while self._spares:
+            self._spares.pop().close()
         if self._state is not None:
             os.close(self._state)
             self._state = None
+
+
+def _nameless() -> socket.socket:
+    """A socket that can bear a name, and do nothing else."""
+    name = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    name.shutdown(socket.SHUT_RDWR)
+    return name

@@ -196,6 +196,7 @@ class Daemon(ObservedService):
         if self._ending:
             return
         ledger.prepare()
+        self._instance.prepare()
         hand_over(settings.state, self._owner)
         self.sandbox = self._machine.close_sandbox(settings, self.path)
         self.router.read()

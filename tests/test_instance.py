@@ -8,7 +8,7 @@ import os
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from pdlease.instance import AlreadyRunning, Instance
+from pdlease.instance import SPARES, AlreadyRunning, Instance
 
 
 class InstanceTests(SynchronousTestCase):
@@ -51,3 +51,23 @@ class InstanceTests(SynchronousTestCase):
         self.first.hold_uplinks(["pdt-wan5"])
         self.second.hold_uplinks(["pdt-wan4"])
         self.assertRaises(AlreadyRunning, self.second.hold_uplinks, ["pdt-wan5"])
+
+    def test_spares(self) -> None:
+        """
+        Behind the sandbox, where no socket can be made, uplinks are held with sockets that were made before; these can
+        neither send nor receive.  When they are used up, a restart is asked for, and nothing has changed.
+        """
+        self.first.prepare()
+        self.first.prepare()
+        spares = list(self.first._spares or ())
+        self.assertEqual(len(spares), SPARES)
+        self.assertRaises(BrokenPipeError, spares[0].sendto, b"x", "\0anybody")
+        names = [f"pdt-s{number}" for number in range(SPARES)]
+        self.first.hold_uplinks(names)
+        self.assertRaises(AlreadyRunning, self.second.hold_uplinks, names[:1])
+        problem = self.assertRaises(AlreadyRunning, self.first.hold_uplinks, [*names, "pdt-more"])
+        self.assertIn("only a restart can add the uplink pdt-more", str(problem))
+        self.second.hold_uplinks(["pdt-more"])
+        self.assertRaises(AlreadyRunning, self.second.hold_uplinks, names[-1:])
+        self.first.close()
+        self.second.hold_uplinks(names)

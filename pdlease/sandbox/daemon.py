@@ -21,6 +21,8 @@ CALLS: tuple[Rule, ...] = (
     "accept4",
     # only read: whether the wall clock is synchronised; setting it needs a capability
     "adjtimex",
+    # names for uplinks that a reload adds, of sockets that were made before and can bear a name only
+    "bind",
     "clock_adjtime",
     "dup2",
     "epoll_create1",

@@ -150,15 +150,15 @@ class TableTests(SynchronousTestCase):
 
     def test_what_no_process_may(self) -> None:
         """
-        No allow-list has a call that starts a program, a process or a thread, traces, or changes users; the daemon has
-        no socket, and signals for itself alone.
+        No allow-list has a call that starts a program, a process or a thread, traces, or changes users; the daemon
+        makes and connects no socket, and has signals for itself alone.
         """
         for settings in (Daemon(), Daemon(privileges="inprocess")):
             for calls in (daemon.closing_of(settings).calls, confinement.closing_of(settings, "/etc/x").calls):
                 for name in ("execve", "execveat", "fork", "vfork", "clone", "clone3", "ptrace", "prctl", "setresuid"):
                     self.assertNotIn(name, seccomp.names(calls))
         calls = daemon.closing_of(Daemon()).calls
-        for name in ("socket", "bind", "connect", "listen"):
+        for name in ("socket", "connect", "listen"):
             self.assertNotIn(name, seccomp.names(calls))
         for name in ("kill", "tgkill"):
             self.assertIn(Only(name, 0, (os.getpid(),)), calls)
