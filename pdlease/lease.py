@@ -126,6 +126,21 @@ class ReconfigureKey:
 
 
 @frozen(kw_only=True)
+class StaleSubnet:
+    """
+    A subnet that is over for the hosts of a link, which must still be told so (RFC 9096 section 3.5).
+
+    @ivar link: name of the downstream link.
+    @ivar subnet: the subnet.
+    @ivar until: boot-clock second until which they are to be told.
+    """
+
+    link: str
+    subnet: IPv6Network
+    until: float
+
+
+@frozen(kw_only=True)
 class UplinkRecord:
     """
     What is remembered of one uplink across restarts.
@@ -137,6 +152,7 @@ class UplinkRecord:
         wall clock, R-D-06); such a lease is asked for again, not installed.
     @ivar key: what the server signs Reconfigure with, or C{None}.
     @ivar former: prefixes that were lost, each with the IAID of its association, to be asked for by name (R-8168-02).
+    @ivar stale: subnets that hosts must still be told are over (9096-STALE-1).
     """
 
     lease: Lease
@@ -145,3 +161,4 @@ class UplinkRecord:
     trusted: bool = True
     key: ReconfigureKey | None = None
     former: tuple[tuple[int, IPv6Network], ...] = ()
+    stale: tuple[StaleSubnet, ...] = ()

@@ -82,7 +82,11 @@ def uplink_document(uplink: Uplink, share: Share, applier: Applier, now: float) 
         "sol_max_rt_seconds": session.sol_max_rt_in_force,
         "counters": counters(uplink),
         "assignments": [
-            assignment_document(address, applier) for carved in share.carvings for address in carved.addresses
+            assignment_document(address, applier, now) for carved in share.carvings for address in carved.addresses
+        ],
+        "stale": [
+            {"link": one.link, "subnet": str(one.subnet), "seconds": seconds_until(one.until, now)}
+            for one in uplink.stale
         ],
         "unassigned": unassigned(share.carvings),
         "information": information(session.information),
@@ -101,14 +105,19 @@ def prefix_document(held: DelegatedPrefix, iaid: int, now: float) -> Document:
     }
 
 
-def assignment_document(address: WantedAddress, applier: Applier) -> Document:
-    """One address on a downstream link, and how it stands in the kernel."""
+def assignment_document(address: WantedAddress, applier: Applier, now: float) -> Document:
+    """
+    One address on a downstream link, how long hosts may be told that its subnet lasts (L-15), and how it stands in the
+    kernel.
+    """
     state = applier.state_of(address)
     problem = state.problem
     return {
         "link": address.link,
         "subnet": str(address.address.network),
         "address": str(address.address.ip),
+        "preferred_seconds": seconds_until(address.preferred_until, now),
+        "valid_seconds": seconds_until(address.valid_until, now),
         "installed": state.is_installed,
         "tentative": state.condition in (Condition.TENTATIVE, Condition.UNPLUGGED),
         "condition": state.condition.name.lower(),

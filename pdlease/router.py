@@ -9,12 +9,14 @@ gives up and what it listens on is L{pdlease.service}; what operators are answer
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from ipaddress import IPv6Network
 from typing import Any
 
 from attrs import frozen
 from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
 from twisted.internet.interfaces import IReactorFDSet, IReactorTime
 
+from pdlease.announcing import Announcing
 from pdlease.applier import Applier
 from pdlease.asking import IAIDs, settings_of
 from pdlease.client.session import Session
@@ -26,6 +28,8 @@ from pdlease.interfaces import ILeaseStore, IPrivilege
 from pdlease.kernel import AdvertisedPrefix, KernelTable
 from pdlease.lease import Lease, UplinkRecord
 from pdlease.logs import Logger
+from pdlease.stale import places_of, subnets_of
+from pdlease.subnets import carve
 from pdlease.surroundings import Surroundings
 from pdlease.udp import Marks
 from pdlease.uplink import Uplink
@@ -68,6 +72,7 @@ class Router:
     @ivar shares: what became of each uplink's lease: carvings and wants, by name.
     @ivar hosting: switches and guests.
     @ivar table: the kernel's links, addresses and routes.
+    @ivar announcing: the subnets that hosts must still be told are over.
     """
 
     log = Logger()
@@ -83,6 +88,7 @@ class Router:
         self._duid_of = duid_of
         self._reading = False
         self._settled: set[str] = set()
+        self.announcing = Announcing(means.clock, self._stale_changed)
         self._around = Surroundings(
             clock=means.clock,
             reactor=means.reactor,
@@ -90,6 +96,8 @@ class Router:
             store=means.store,
             table=means.table,
             leased=self.leased,
+            disowned=self._disowned,
+            stale=lambda uplink: self.announcing.stale(uplink.name),
             told=lambda uplink, event, fields: means.told(uplink.name, event, fields),
             port_holder=means.port_holder,
         )
@@ -139,12 +147,35 @@ class Router:
         configured = self.config.uplink(uplink.name)
         if configured is None or self.uplinks.get(uplink.name) is not uplink:
             return
-        iaids = {entry.key: self.iaids[uplink.name, entry.key] for entry in configured.delegations}
-        guests = self._means.hosting.shares(self.config, configured)
-        outcome = share(configured, uplink.lease, iaids, self._means.clock.seconds(), guests)
+        outcome = self._share(configured, uplink.lease)
         self.shares[uplink.name] = outcome
         self._means.applier.want(uplink.name, outcome.wanted, is_settled=uplink.name in self._settled)
         self._means.hosting.carved(uplink.name, outcome.carvings)
+        if not uplink.is_undated:
+            # before that it is not known what is over
+            self.announcing.carved(uplink.name, subnets_of(outcome))
+
+    def _disowned(self, uplink: Uplink, prefixes: tuple[tuple[int, IPv6Network], ...]) -> None:
+        """What these prefixes would have been cut into is over for hosts, whoever told them of it."""
+        configured = self.config.uplink(uplink.name)
+        if configured is None:
+            return
+        guests = self._means.hosting.shares(self.config, configured)
+        for index, delegation in enumerate(configured.delegations):
+            for iaid, prefix in prefixes:
+                if iaid == self.iaids[uplink.name, delegation.key]:
+                    carving = carve(prefix, delegation.downstreams, guests=guests if index == 0 else ())
+                    self.announcing.disowned(uplink.name, places_of(carving))
+
+    def _stale_changed(self, name: str) -> None:
+        if name in self.uplinks:
+            self.uplinks[name].stale_changed()
+
+    def _share(self, configured: model.Uplink, lease: Lease) -> Share:
+        """What a lease means for the kernel."""
+        iaids = {entry.key: self.iaids[configured.name, entry.key] for entry in configured.delegations}
+        guests = self._means.hosting.shares(self.config, configured)
+        return share(configured, lease, iaids, self._means.clock.seconds(), guests)
 
     def replace(self, config: model.Config, iaids: IAIDs) -> Change:
         """
@@ -159,6 +190,7 @@ class Router:
         for uplink in (*replaced.values(), *removed.values()):
             uplink.stop()
         for name, uplink in removed.items():
+            self.announcing.leave(name, {each.name: each.links for each in config.uplinks})
             self.shares.pop(name, None)
             self._settled.discard(name)
             uplink.keeper.finished().addCallback(self._forget, name)
@@ -221,6 +253,7 @@ class Router:
         for uplink in self.uplinks.values():
             uplink.stop()
         self._means.hosting.stop()
+        self.announcing.stop()
 
     def _forget(self, _: None, name: str) -> None:
         """Have the store forget an uplink, unless it was configured again meanwhile."""
@@ -233,6 +266,8 @@ class Router:
         marks = Marks(dscp=configured.dscp, priority=configured.priority)
         uplink = Uplink(configured.link, settings, self._means.chance, record, self._around, marks, configured.start)
         self.uplinks[configured.name] = uplink
+        if record is not None and configured.name not in self.shares:
+            self.announcing.begin(configured.name, subnets_of(self._share(configured, record.lease)), record.stale)
         # What is left of an earlier run stays until it is known what is held: an untrusted lease is asked for first;
         # where nothing is remembered, the run may have ended before its first lease was written.
         if record is not None and record.trusted:

@@ -13,6 +13,7 @@ from errno import EADDRINUSE
 from socket import socket
 from typing import Any
 
+from attrs import evolve
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.interfaces import IDelayedCall
 from twisted.python.failure import Failure
@@ -22,6 +23,7 @@ from pdlease.client.occurrences import (
     Ask,
     Dated,
     Discarded,
+    Disowned,
     Due,
     Effect,
     Informed,
@@ -40,7 +42,7 @@ from pdlease.client.session import Session, step
 from pdlease.client.settings import Chance, Settings
 from pdlease.keeping import Keeper
 from pdlease.kernel import Link
-from pdlease.lease import Lease, UplinkRecord
+from pdlease.lease import Lease, StaleSubnet, UplinkRecord
 from pdlease.logs import Logger
 from pdlease.operations import PrivilegeError
 from pdlease.surroundings import Surroundings
@@ -269,7 +271,11 @@ class Uplink:
             held = effect.lease.prefixes
             excluded = [str(prefix.excluded) for prefix in held if prefix.excluded is not None]
             change = effect.change.name.lower()
-            self._tell("lease", change=change, prefixes=[str(prefix.prefix) for prefix in held], excluded=excluded)
+            prefixes = [str(prefix.prefix) for prefix in held]
+            self._tell("lease", change=change, prefixes=prefixes, excluded=excluded, stale=self.stale_places)
+        elif isinstance(effect, Disowned):
+            self._around.disowned(self, effect.prefixes)
+            self._tell("stale", stale=self.stale_places)
         elif isinstance(effect, Moved):
             self._moved(effect)
         elif isinstance(effect, Discarded):
@@ -424,4 +430,22 @@ class Uplink:
     @property
     def record(self) -> UplinkRecord:
         """What is to be remembered of this uplink."""
-        return self.session.record
+        return evolve(self.session.record, stale=self.stale)
+
+    @property
+    def stale(self) -> tuple[StaleSubnet, ...]:
+        """Subnets that hosts must still be told are over; the newest last."""
+        return self._around.stale(self)
+
+    @property
+    def stale_places(self) -> list[dict[str, str]]:
+        """These subnets and their links, for an event."""
+        return [{"link": stale.link, "subnet": str(stale.subnet)} for stale in self.stale]
+
+    def stale_changed(self) -> None:
+        """Other subnets than before are over: keep it, and tell unless an event that is to come tells anyway."""
+        if self._acting:
+            self._to_keep = True
+            return
+        self._tell("stale", stale=self.stale_places)
+        self.keeper.keep()

@@ -13,10 +13,10 @@ from math import inf
 from attrs import evolve
 
 from pdlease.client.incoming import Answer, answer, requested, type_problem, valid_max_rt
-from pdlease.client.occurrences import Arrived, LeaseChanged
+from pdlease.client.occurrences import Arrived, Disowned, LeaseChanged
 from pdlease.client.reasons import Change, DiscardReason, Reason
 from pdlease.client.reconfigure import key_after, reconfigure_problem, replay_of
-from pdlease.client.replies import Outcome, read_reply, settle
+from pdlease.client.replies import Outcome, disowned, read_reply, settle
 from pdlease.client.retransmission import Exchange
 from pdlease.client.selection import AT_ONCE, best, forgiven, held_off, is_held_off, read_offer, remembered
 from pdlease.client.states import IAState, State, Trigger
@@ -236,6 +236,8 @@ def _adopt(turn: Turn, outcome: Outcome, message: Message, server: DUID, source:
     if lease != session.lease:
         turn.become(lease=lease)
         turn.emit(LeaseChanged(lease, outcome.change(session.lease)))
+    if prefixes := disowned(message, session.settings, session.lease, lease):
+        turn.emit(Disowned(prefixes))
     if outcome.served:
         turn.inform(requested(message, session.settings))
 

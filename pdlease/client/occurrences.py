@@ -8,6 +8,7 @@ to be carried out; L{pdlease.uplink} carries them out.
 from __future__ import annotations
 
 from enum import Enum, unique
+from ipaddress import IPv6Network
 from typing import Union
 
 from attrs import frozen
@@ -203,8 +204,19 @@ class Informed:
 
 
 @frozen
+class Disowned:
+    """
+    A Reply took back prefixes that we do not hold; hosts may know of them all the same (9096-STALE-4).
+
+    @ivar prefixes: each with the IAID of the association that it came in.
+    """
+
+    prefixes: tuple[tuple[int, IPv6Network], ...]
+
+
+@frozen
 class Released:
     """The Release is over: answered, given up, or impossible."""
 
 
-Effect = Union[Send, LeaseChanged, Discarded, Moved, Remembered, Informed, Released]
+Effect = Union[Send, LeaseChanged, Disowned, Discarded, Moved, Remembered, Informed, Released]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from ipaddress import IPv6Network
+from itertools import islice
 
 from attrs import evolve, field, frozen
 
@@ -16,7 +17,7 @@ from pdlease.client.lifetimes import times_of_unextended
 from pdlease.client.reasons import Change
 from pdlease.client.settings import Settings
 from pdlease.client.states import IATrigger
-from pdlease.client.verdicts import Association, Remark, Verdict, judge, status_words
+from pdlease.client.verdicts import BELIEVED, DELEGABLE, Association, Remark, Verdict, judge, status_words
 from pdlease.lease import Binding, Lease
 from pdlease.wire.codes import MessageType, StatusCode
 from pdlease.wire.duid import DUID
@@ -142,6 +143,27 @@ def _staying(lease: Lease, received: Mapping[int, IAPD], iaids: list[int]) -> It
         gone = {prefix.network for prefix in ia.prefixes if prefix.valid == 0} if ia is not None else set()
         if binding is not None:
             yield from (held.prefix for held in binding.prefixes if held.prefix not in gone)
+
+
+MOST_DISOWNED = 16
+"""How many prefixes that we do not hold one Reply can take back; each is carved to see who may have been told of it."""
+
+
+def disowned(message: Message, settings: Settings, before: Lease, after: Lease) -> tuple[tuple[int, IPv6Network], ...]:
+    """
+    The prefixes that a Reply takes back although we neither held nor hold them, each with its IAID: whoever was this
+    client before us, or we before all was forgotten, may have told hosts of them (9096-STALE-4).
+    """
+    known = {held.prefix for lease in (before, after) for held in lease.prefixes}
+    found = (
+        (ia.iaid, prefix.network)
+        for ia in message.ia_pds
+        if settings.wish(ia.iaid) is not None and (ia.status is None or ia.status.status in BELIEVED)
+        for prefix in ia.prefixes
+        if prefix.valid == 0 and prefix.network not in known
+    )
+    kept = (pair for pair in found if any(pair[1].subnet_of(space) for space in DELEGABLE))
+    return tuple(islice(dict.fromkeys(kept), MOST_DISOWNED))
 
 
 def settle(lease: Lease, outcome: Outcome, now: float) -> Lease:

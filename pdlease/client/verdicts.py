@@ -33,6 +33,9 @@ LONGEST_DETAIL = 200
 DELEGABLE = (IPv6Network("2000::/3"), IPv6Network("fc00::/7"))
 """Global unicast and unique local space; nothing else can be delegated (R-18.2.10.1-21)."""
 
+BELIEVED = frozenset({StatusCode.SUCCESS, StatusCode.NO_ADDRS_AVAIL, StatusCode.NO_PREFIX_AVAIL})
+"""The status codes of an association beside which a valid lifetime of 0 takes a prefix away."""
+
 Remark = tuple[DiscardReason, str]
 """Why a part of a message was left out, and which part."""
 
@@ -191,7 +194,7 @@ def judge(
         given, remarks = usable(ia, wish, others)
     elif any(prefix.valid for prefix in ia.prefixes):
         remarks = ((DiscardReason.IA_STATUS_WITH_PREFIX, f"{words} in IA_PD {ia.iaid}"),)
-    if code in {StatusCode.SUCCESS, StatusCode.NO_ADDRS_AVAIL, StatusCode.NO_PREFIX_AVAIL}:
+    if code in BELIEVED:
         gone = {prefix.network for prefix in ia.prefixes if prefix.valid == 0}
     lost = tuple(held.prefix for held in binding.prefixes if held.prefix in gone)
     prefixes, excess = _merged(binding, given, gone, server, now)

@@ -53,10 +53,13 @@ def read(files: Files, link: str, path: str | None = None) -> Found:
         if len(number) == 4:
             associations.append(Association(iaid=int.from_bytes(number, "big"), prefixes=prefixes))
     if not associations:
-        remarks.append(
-            f"no lease of a prefix on {link} is in {where}: the IAID is not known (dhclient makes it of the last four "
-            "octets of the link's address)"
-        )
+        made = files.address_iaid(link)
+        lack = f"no lease of a prefix on {link} is in {where}: the IAID "
+        if made is None:
+            remarks.append(f"{lack}is not known")
+        else:
+            associations.append(Association(iaid=made))
+            remarks.append(f"{lack}was made of the link's address, as dhclient does")
     return Found(duid=duid, associations=tuple(associations), files=tuple(files.read), remarks=tuple(remarks))
 
 

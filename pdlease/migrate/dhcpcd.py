@@ -22,7 +22,8 @@ LEASES = (
 
 CONFIGURATION = "/etc/dhcpcd.conf"
 
-_IA_PD = re.compile(r"\s*ia_pd\s+(\d+)\b")
+_IA_PD = re.compile(r"\s*ia_pd(?:\s+([^\s/]+))?")
+_VID = re.compile(r"\bVID: (\d+)")
 _INTERFACE = re.compile(r"\s*interface\s+(.*)")
 
 
@@ -38,12 +39,9 @@ def read(files: Files, link: str, path: str | None = None) -> Found:
     duid = duid_of(where, data.decode(errors="replace"))
     associations, remarks = _leased(files, link)
     if not associations:
-        associations = tuple(Association(iaid=number) for number in _configured(files, link))
-    if not associations:
-        remarks.append(
-            f"neither a lease of {link} nor a number behind ia_pd in {CONFIGURATION} was found: the IAID is not known "
-            "(dhcpcd makes it of the last four octets of the link's address)"
-        )
+        numbers, said = _configured(files, link)
+        associations = tuple(Association(iaid=number) for number in numbers)
+        remarks += said
     return Found(duid=duid, associations=associations, files=tuple(files.read), remarks=tuple(remarks))
 
 
@@ -61,14 +59,40 @@ def _leased(files: Files, link: str) -> tuple[tuple[Association, ...], list[str]
     ), []
 
 
-def _configured(files: Files, link: str) -> tuple[int, ...]:
-    """The numbers that stand in the configuration, for this link or for all."""
-    numbers, here = [], True
+def _configured(files: Files, link: str) -> tuple[tuple[int, ...], list[str]]:
+    """The numbers that stand in the configuration, for this link or for all, and what is to be said."""
+    words, here = [], True
     for line in (files.text(CONFIGURATION) or "").splitlines():
         interface = _INTERFACE.match(line)
         if interface is not None:
             here = link in interface[1].split()
         found = _IA_PD.match(line)
-        if found is not None and here and int(found[1]) < 2**32:
-            numbers.append(int(found[1]))
-    return tuple(dict.fromkeys(numbers))
+        if found is not None and here:
+            words.append(found[1])
+    own = _own(files, link)
+    numbers = [own if word is None else _number(word) for word in words or [None]]
+    if None in numbers:
+        return (), [
+            f"neither a lease of {link} nor a number behind ia_pd in {CONFIGURATION} was found: the IAID is not known"
+        ]
+    said = (
+        []
+        if words and None not in words
+        else [f"no lease of {link} and no number behind ia_pd was found: the IAID was made of the link, as dhcpcd does"]
+    )
+    return tuple(dict.fromkeys(number for number in numbers if number is not None)), said
+
+
+def _number(word: str) -> int:
+    """An IAID as it is written: a number in the forms of C, else up to four characters."""
+    try:
+        number = int(f"0o{word}" if word.isdigit() and word[0] == "0" else word, 0)
+    except ValueError:
+        number = -1
+    return number if 0 <= number < 2**32 else int.from_bytes(word.encode()[:4].ljust(4, b"\0"), "big")
+
+
+def _own(files: Files, link: str) -> int | None:
+    """The IAID that dhcpcd makes of a link: its VLAN's number, else the end of its address."""
+    vlan = _VID.search(files.text(f"/proc/net/vlan/{link}") or "") if "/" not in link else None
+    return int(vlan[1]) | 0xFF000000 if vlan is not None else files.address_iaid(link)

@@ -125,6 +125,11 @@ class Files:
         except ValueError:
             return None
 
+    def address_iaid(self, link: str) -> int | None:
+        """The last four octets of a link's address, of which several clients make an IAID; C{None} without one."""
+        address = self.link_address(link)
+        return int.from_bytes(address[1][-4:], "big") if address is not None and len(address[1]) >= 4 else None
+
     def link_index(self, link: str) -> int | None:
         """The index of a link, or C{None}."""
         text = self._link(link, "ifindex")

@@ -1,13 +1,15 @@
 """
-systemd-networkd: what it sends stands in the state of the link while it runs; else it follows from the machine id and
-its configuration.
+systemd-networkd: what it sends stands in the state of the link while it runs; else it follows from the machine id, the
+name that udev has for the link or its address, and the configuration.
 """
 
 from __future__ import annotations
 
 import hmac
 import re
+import sys
 from fnmatch import fnmatchcase
+from typing import Literal
 
 from pdlease.migrate.found import Association, Files, Found, NothingFound, duid_of
 from pdlease.wire.duid import DUID, ENTERPRISE, LINK_LAYER, LINK_LAYER_TIME, UUID
@@ -18,11 +20,15 @@ CONFIGURATION = ("/etc/systemd/networkd.conf", "/etc/systemd/networkd.conf.d")
 
 NETWORKS = ("/etc/systemd/network", "/run/systemd/network", "/usr/lib/systemd/network")
 
+DATABASE = "/run/udev/data/n{}"
+
 SYSTEMD = 43793
 """The enterprise number of systemd."""
 
 _KEY = bytes.fromhex("80118cc2fe4a03ee3ed60c6f36391409")
 _APPLICATION = bytes.fromhex("a50ad112bf604577a2fb741ab1955b03")
+
+_PERSISTENT = ("ID_NET_NAME_ONBOARD", "ID_NET_NAME_SLOT", "ID_NET_NAME_PATH", "ID_NET_NAME_MAC")
 
 _SHOWN = {"DUID-LLT": LINK_LAYER_TIME, "DUID-EN/Vendor": ENTERPRISE, "DUID-EN": ENTERPRISE, "DUID-LL": LINK_LAYER}
 _SHOWN["UUID"] = _SHOWN["DUID-UUID"] = UUID
@@ -30,6 +36,8 @@ _SHOWN["UUID"] = _SHOWN["DUID-UUID"] = UUID
 _ASKED = {"link-layer-time": LINK_LAYER_TIME, "vendor": ENTERPRISE, "link-layer": LINK_LAYER, "uuid": UUID}
 
 _MASK = (1 << 64) - 1
+
+_ORDER: Literal["little", "big"] = "big" if sys.byteorder == "little" else "little"
 
 Settings = dict[tuple[str, str], str]
 """The last value of each (section, key)."""
@@ -58,13 +66,14 @@ def read(files: Files, link: str, path: str | None = None) -> Found:
         duid = _made(files, link, settings)
     number = state.get("DHCP6_CLIENT_IAID") or settings.get(("DHCPv6", "IAID")) or settings.get(("DHCP", "IAID"), "")
     try:
-        associations: tuple[Association, ...] = (Association(iaid=int(number, 0) & 0xFFFFFFFF),)
+        iaid = int(number, 0) & 0xFFFFFFFF
     except ValueError:
-        associations = ()
-        remarks.append(
-            f"neither the state of {link} nor its configuration names the IAID, which networkd makes of the link's "
-            "name in udev; start networkd once more, or read DHCP6_CLIENT_IAID in a copy of the state"
-        )
+        made, said = _made_iaid(files, link, index)
+        remarks.append(said)
+        if made is None:
+            return Found(duid=duid, files=tuple(files.read), remarks=tuple(remarks))
+        iaid = made
+    associations = (Association(iaid=iaid),)
     return Found(duid=duid, associations=associations, files=tuple(files.read), remarks=tuple(remarks))
 
 
@@ -138,6 +147,27 @@ def _made(files: Files, link: str, settings: Settings) -> DUID:
     made[6] = made[6] & 0x0F | 0x40
     made[8] = made[8] & 0x3F | 0x80
     return DUID.from_uuid(bytes(made))
+
+
+def _made_iaid(files: Files, link: str, index: int | None) -> tuple[int | None, str]:
+    """The IAID as networkd would make it, and what is to be said of it."""
+    known = (files.text(DATABASE.format(index)) if index is not None else None) or ""
+    named = dict(re.findall(r"^E:([A-Z0-9_]+)=(.*)$", known, re.MULTILINE))
+    name = next((named[key] for key in _PERSISTENT if key in named), "")
+    address = files.link_address(link)
+    if not name and address is None:
+        return None, (
+            f"neither the state of {link} nor its configuration names the IAID, and the link has neither a name in "
+            "udev nor an address that networkd makes one of; start networkd once more"
+        )
+    data = name.encode() if name or address is None else address[1]
+    hashed = siphash(_KEY, data)
+    # networkd swaps the octets and sends them in the order of the machine
+    iaid = int.from_bytes(((hashed ^ hashed >> 32) & 0xFFFFFFFF).to_bytes(4, "big"), _ORDER)
+    return (
+        iaid,
+        f"the IAID was made of {f'the name {name} in udev' if name else f'the address of {link}'}, as networkd does",
+    )
 
 
 def siphash(key: bytes, data: bytes) -> int:

@@ -61,7 +61,7 @@ def _sections(text: str) -> list[Section]:
 
 def _duid(files: Files, where: str, link: str, section: Section, sections: list[Section]) -> tuple[DUID, list[str]]:
     """The DUID: the one written down for the interface, else that of the whole machine, else one of the address."""
-    if section.get("clientid"):
+    if section.get("clientid", "*") not in ("", "*"):
         return duid_of(where, section["clientid"]), []
     for other in sections:
         default = other.get("dhcp_default_duid", "")
@@ -71,7 +71,10 @@ def _duid(files: Files, where: str, link: str, section: Section, sections: list[
             ]
     address = files.link_address(link)
     if address is None or len(address[1]) != 6:
-        raise NothingFound(f"{where}: no clientid, and {link} has no address that odhcp6c would make a DUID-LL of")
+        raise NothingFound(
+            f"{where}: no clientid, and {link} has no address that odhcp6c would make a DUID-LL of; it takes that of "
+            "the first link with an IPv4 address then: write 00030001 and those six octets as the clientid"
+        )
     return DUID.from_link_layer(1, address[1]), [
         f"no DUID is written down: odhcp6c makes a DUID-LL of the address that {link} has now, and so was done here"
     ]

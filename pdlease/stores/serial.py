@@ -22,7 +22,7 @@ from attrs import asdict, evolve, frozen
 
 from pdlease.identity import Identity, KnownDUID, KnownIAID, KnownSubnet
 from pdlease.interfaces import ITimeSource
-from pdlease.lease import Binding, DelegatedPrefix, Lease, ReconfigureKey, UplinkRecord
+from pdlease.lease import Binding, DelegatedPrefix, Lease, ReconfigureKey, StaleSubnet, UplinkRecord
 from pdlease.stores.fields import (
     Damaged,
     read_flag,
@@ -173,6 +173,7 @@ def dump_uplink(name: str, record: UplinkRecord, now: Clocks) -> bytes:
             "bindings": [_binding_out(binding) for binding in lease.bindings],
             "former": [{"iaid": iaid, "prefix": str(prefix)} for iaid, prefix in record.former],
             "key": None if record.key is None else _key_out(record.key),
+            "stale": [{"link": one.link, "subnet": str(one.subnet), "until": one.until} for one in record.stale],
         },
     )
 
@@ -219,6 +220,9 @@ def load_uplink(data: bytes, now: Clocks) -> tuple[str, UplinkRecord]:
             trusted=known and read_flag(body, "trusted"),
             key=None if body.get("key") is None else _key_in(read_object(body, "key")),
             former=tuple(dict.fromkeys(former)),
+            stale=tuple(
+                stale for one in read_objects(body, "stale", ()) if (stale := _stale_in(one, shift)).until > now.boot
+            ),
         )
     except Damaged:
         raise
@@ -333,6 +337,15 @@ def _key_in(one: Mapping[str, object]) -> ReconfigureKey:
     if len(secret) != 16 or isinstance(replay, bool) or not isinstance(replay, int) or not 0 <= replay < 2**64:
         raise Damaged("key is no key of Reconfigure")
     return ReconfigureKey(server=DUID(bytes.fromhex(read_text(one, "server"))), secret=secret, replay=replay)
+
+
+def _stale_in(one: Mapping[str, object], shift: float) -> StaleSubnet:
+    """A stale subnet from plain data, its time moved by C{shift} seconds."""
+    return StaleSubnet(
+        link=read_text(one, "link"),
+        subnet=IPv6Network(read_text(one, "subnet")),
+        until=read_number(one, "until") + shift,
+    )
 
 
 def _binding_out(binding: Binding) -> Mapping[str, object]:

@@ -81,6 +81,28 @@ class DhcpcdTests(MigrateCase):
         self.assertEqual(found.associations, ())
         self.assertIn("the IAID is not known", found.remarks[0])
 
+    def test_iaid_of_the_link(self) -> None:
+        """
+        Without lease and number the IAID is that which dhcpcd makes of the link: the number of its VLAN, else the last
+        four octets of its address.
+        """
+        self.card()
+        self.put("/etc/dhcpcd.duid", str(LLT))
+        for configured in ("", "ia_pd\n", "interface eth0\n\tia_pd\n"):
+            self.put("/etc/dhcpcd.conf", configured)
+            found = dhcpcd.read(self.files, "eth0")
+            self.assertEqual([one.iaid for one in found.associations], [0x0012345F])
+            self.assertIn("the IAID was made of the link", found.remarks[0])
+        self.put("/proc/net/vlan/eth0", "eth0  VID: 835\t REORD_HDR: 1  dev->priv_flags: 1021\n")
+        self.assertEqual([one.iaid for one in dhcpcd.read(self.files, "eth0").associations], [0xFF000343])
+
+    def test_written_iaid(self) -> None:
+        """An IAID is written as a number in the forms of C, with a prefix behind it or not, or in four characters."""
+        self.put("/etc/dhcpcd.duid", str(LLT))
+        self.put("/etc/dhcpcd.conf", "ia_pd 2/::/56 lan0\nia_pd 0x1f\nia_pd 017\nia_pd wxyz lan0\nia_pd ab\n")
+        found = dhcpcd.read(self.files, "eth0")
+        self.assertEqual([one.iaid for one in found.associations], [2, 31, 15, 0x7778797A, 0x61620000])
+
     def test_broken(self) -> None:
         """A lease that is none is said; a DUID that is none, or missing, is the end."""
         self.put("/var/lib/dhcpcd/duid", str(LLT))
@@ -116,6 +138,23 @@ class NetworkdTests(MigrateCase):
         self.assertEqual(found.duid, DUID.parse_hex("00020000ab11617740de1342c3a2"))
         self.assertEqual(found.associations, ())
         self.assertIn("names the IAID", found.remarks[-1])
+
+    def test_made_iaid(self) -> None:
+        """
+        Once networkd has ended, its IAID is made anew: of the name in udev that it takes, else of the link's address.
+        The first is the vector of systemd's own tests, the second one was seen on the wire (systemd 252).
+        """
+        self.put("/etc/machine-id", bytes(range(1, 17)).hex())
+        for address, iaid in (("41:42:43:31:32:33", 0xA84BDE8D), ("a2:e7:f3:44:e8:23", 0x70CEAE83)):
+            self.card(address)
+            found = networkd.read(self.files, "eth0")
+            self.assertEqual(found.associations, (Association(iaid=iaid),))
+            self.assertEqual(found.remarks[-1], "the IAID was made of the address of eth0, as networkd does")
+        # siphash of this name is that of the address above: what is hashed is its octets
+        self.put("/run/udev/data/n2", "I:1\nE:ID_NET_NAME_MAC=enx0\nE:ID_NET_NAME_PATH=ABC123\nG:systemd\n")
+        found = networkd.read(self.files, "eth0")
+        self.assertEqual(found.associations, (Association(iaid=0xA84BDE8D),))
+        self.assertIn("the name ABC123 in udev", found.remarks[-1])
 
     def test_siphash(self) -> None:
         """The vectors of the authors of SipHash: 0, 8 and 15 octets."""
@@ -208,6 +247,7 @@ class Odhcp6cTests(MigrateCase):
         ours, default = "\toption clientid '000301'", "\toption dhcp_default_duid '000412'"
         self.assertEqual(self.found(default, ours), ("000301", [1]))
         self.assertEqual(self.found(default), ("000412", [1]))
+        self.assertEqual(self.found(default, "\toption clientid '*'"), ("000412", [1]))
         self.assertEqual(self.found("\toption dhcp_default_duid 'auto'"), ("0003000152540012345f", [1]))
         self.assertEqual(self.found(here=ours, link="pppoe-wan"), ("000301", [1]))
         self.assertMissing("pppoe-wan has no address", self.found, "", "", "pppoe-wan")
@@ -291,6 +331,10 @@ class DhclientTests(MigrateCase):
         found = dhclient.read(self.files, "eth7")
         self.assertEqual((found.duid, found.associations), (LLT, ()))
         self.assertIn("the IAID is not known", found.remarks[0])
+        self.card(name="eth7")
+        found = dhclient.read(self.files, "eth7")
+        self.assertEqual(found.associations, (Association(iaid=0x0012345F),))
+        self.assertIn("made of the link's address", found.remarks[0])
         self.put("/l", "default-duid 00:03:12;\n")
         self.assertEqual(str(dhclient.read(self.files, "eth0", "/l").duid), "000312")
 

@@ -107,6 +107,8 @@ class LifeTests(BoundCase):
                     "link": "lan0",
                     "subnet": "2001:db8::/64",
                     "address": "2001:db8::1",
+                    "preferred_seconds": wan["prefixes"][0]["preferred_seconds"],
+                    "valid_seconds": wan["prefixes"][0]["valid_seconds"],
                     "installed": True,
                     "tentative": False,
                     "condition": "installed",

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from pdlease.identity import Identity, KnownDUID, KnownIAID, KnownSubnet
-from pdlease.lease import Binding, DelegatedPrefix, Lease, ReconfigureKey, UplinkRecord
+from pdlease.lease import Binding, DelegatedPrefix, Lease, ReconfigureKey, StaleSubnet, UplinkRecord
 from pdlease.stores import fields, serial
 from pdlease.testing import IDENTITY, SetTimes, record
 from pdlease.wire.duid import DUID
@@ -65,6 +65,12 @@ records = st.builds(
         ReconfigureKey, server=duids, secret=st.binary(min_size=16, max_size=16), replay=st.integers(0, 2**64 - 1)
     ),
     former=st.lists(st.tuples(whole, prefixes().map(lambda one: one.prefix)), unique=True, max_size=3).map(tuple),
+    stale=st.lists(
+        st.builds(
+            StaleSubnet, link=st.text(), subnet=prefixes().map(lambda one: one.prefix), until=st.floats(501.0, 1e10)
+        ),
+        max_size=3,
+    ).map(tuple),
 )
 
 
