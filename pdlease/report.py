@@ -88,6 +88,11 @@ def uplink_document(uplink: Uplink, share: Share, applier: Applier, now: float) 
             {"link": one.link, "subnet": str(one.subnet), "seconds": seconds_until(one.until, now)}
             for one in uplink.stale
         ],
+        "excluded_addresses": [
+            assignment_document(carved.excluded, applier, now)
+            for carved in share.carvings
+            if carved.excluded is not None
+        ],
         "unassigned": unassigned(share.carvings),
         "information": information(session.information),
         "store_problem": uplink.keeper.problem or None,
@@ -107,8 +112,8 @@ def prefix_document(held: DelegatedPrefix, iaid: int, now: float) -> Document:
 
 def assignment_document(address: WantedAddress, applier: Applier, now: float) -> Document:
     """
-    One address on a downstream link, how long hosts may be told that its subnet lasts (L-15), and how it stands in the
-    kernel.
+    One address on a downstream or the uplink's own link, how long hosts may be told that its subnet lasts (L-15), and
+    how it stands in the kernel.
     """
     state = applier.state_of(address)
     problem = state.problem
@@ -159,7 +164,7 @@ def is_served(uplink: Uplink, share: Share | None, applier: Applier) -> bool:
     serving = (State.BOUND, State.RENEWING, State.REBINDING, State.INFORMING)
     if uplink.session.state not in serving or share is None:
         return False
-    addresses = [address for carved in share.carvings for address in carved.addresses]
+    addresses = [address for carved in share.carvings for address in carved.router_addresses]
     states = [applier.state_of(address) for address in addresses]
     return all(state.is_installed or state.condition is Condition.UNPLUGGED for state in states)
 
@@ -183,7 +188,13 @@ def explanation(uplink: Uplink, share: Share | None, applier: Applier, now: floa
     for carved in share.carvings if share is not None else ():
         for link in carved.carving.unassigned:
             lines.append(f"{uplink.name}: {carved.prefix.prefix} is too small: {link} stays without a subnet.")
-        for address in carved.addresses:
+        if carved.carving.excluded_host is not None and carved.excluded is None:
+            part = carved.carving.excluded
+            kept = (
+                f"{part} is too small for its excluded_host" if part else "the server keeps no part of it for this link"
+            )
+            lines.append(f"{uplink.name}: no address of {carved.prefix.prefix} on {uplink.link_name}: {kept}.")
+        for address in carved.router_addresses:
             state = applier.state_of(address)
             if state.condition is not Condition.INSTALLED:
                 detail = state.problem.text if state.problem is not None else ""

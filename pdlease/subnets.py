@@ -117,6 +117,7 @@ class Carving:
     @ivar guests: what each guest NIC got, in the order in which they were given.
     @ivar guests_without: the guest NICs for which there was no room.
     @ivar excluded: what the delegating router keeps for the uplink (RFC 6603), or C{None}.
+    @ivar excluded_host: the host part of the address out of it that the uplink's own link is to get, or C{None}.
     """
 
     prefix: IPv6Network
@@ -126,6 +127,14 @@ class Carving:
     guests: tuple[GuestAssignment, ...] = ()
     guests_without: tuple[GuestShare, ...] = ()
     excluded: IPv6Network | None = None
+    excluded_host: int | None = None
+
+    @property
+    def excluded_address(self) -> IPv6Interface | None:
+        """The address of the uplink's own link in the excluded part, where it is to have one and its host part fits."""
+        if self.excluded is None or self.excluded_host is None or self.excluded_host >= self.excluded.num_addresses:
+            return None
+        return IPv6Interface((int(self.excluded.network_address) + self.excluded_host, self.excluded.prefixlen))
 
 
 def _place(end: int, size: int) -> int:
@@ -212,6 +221,7 @@ def carve(
     downstreams: Sequence[Downstream],
     *,
     excluded: IPv6Network | None = None,
+    excluded_host: int | None = None,
     guests: Sequence[GuestShare] = (),
 ) -> Carving:
     """
@@ -224,6 +234,8 @@ def carve(
     one the lowest free /64 in the order given.
 
     @param excluded: the part of C{prefix} that belongs to the uplink; ignored where it is not inside.
+    @param excluded_host: the host part of the uplink's own address in it; C{None} for no address, and there is none
+        where it does not fit.
     """
     base = int(prefix.network_address)
     room = prefix.num_addresses
@@ -266,6 +278,7 @@ def carve(
         guests=served,
         guests_without=without,
         excluded=excluded,
+        excluded_host=excluded_host,
     )
 
 
@@ -354,7 +367,8 @@ def parts(carving: Carving) -> tuple[Part, ...]:
     used += [_part("guest", g.subnet, link=g.link, guest=g.guest) for g in carving.guests]
     used += [_part("reserve", subnet) for subnet in carving.reserves]
     if carving.excluded is not None:
-        used.append(_part("excluded", carving.excluded))
+        own = carving.excluded_address
+        used.append(_part("excluded", carving.excluded, address=None if own is None else own.ip))
     used.sort(key=lambda part: (int(part.first), -int(part.last)))
     result = []
     following = int(carving.prefix.network_address)

@@ -24,7 +24,7 @@ from pdlease.subnets import Carving, GuestShare, carve
 @frozen(kw_only=True)
 class WantedAddress:
     """
-    An address of ours on a downstream link.
+    An address of ours on a downstream link; on an uplink's own only out of what the server excluded for it (RFC 6603).
 
     @ivar link: name of the link.
     @ivar address: with the prefix length of the subnet; only local ones of guests are IPv4.
@@ -43,7 +43,7 @@ class WantedAddress:
 @frozen(kw_only=True)
 class WantedRoute:
     """
-    The on-link route of a subnet on a downstream link; the address makes none, since the kernel's would outlive it.
+    The on-link route of the subnet of such an address; the address makes none, since the kernel's would outlive it.
 
     @ivar link: name of the link.
     @ivar prefix: the subnet.
@@ -127,6 +127,7 @@ class CarvedPrefix:
     @ivar carving: how it is cut up.
     @ivar addresses: the address for each of the carving's assignments, in their order.
     @ivar guests: the address of this host for each of the carving's guests, in their order.
+    @ivar excluded: the address of the uplink's own link in the excluded part, or C{None}.
     """
 
     delegation: str
@@ -135,6 +136,12 @@ class CarvedPrefix:
     carving: Carving
     addresses: tuple[WantedAddress, ...] = ()
     guests: tuple[WantedAddress, ...] = ()
+    excluded: WantedAddress | None = None
+
+    @property
+    def router_addresses(self) -> tuple[WantedAddress, ...]:
+        """The addresses that make this host a router: those of the downstreams, and that of the uplink's link."""
+        return (*self.addresses, *(() if self.excluded is None else (self.excluded,)))
 
 
 @frozen(kw_only=True)
@@ -205,7 +212,13 @@ def _carved(
     prefix: DelegatedPrefix,
     guests: tuple[GuestShare, ...],
 ) -> CarvedPrefix:
-    carving = carve(prefix.prefix, delegation.downstreams, excluded=prefix.excluded, guests=guests)
+    carving = carve(
+        prefix.prefix,
+        delegation.downstreams,
+        excluded=prefix.excluded,
+        excluded_host=delegation.excluded_host,
+        guests=guests,
+    )
     preferred_until = min(prefix.preferred_until, prefix.valid_until)
     if _is_superseded(prefix, binding):
         preferred_until = min(preferred_until, binding.received_at)
@@ -229,6 +242,7 @@ def _carved(
             address(guest.link, IPv6Interface((guest.subnet.network_address + 1, guest.subnet.prefixlen)))
             for guest in carving.guests
         ),
+        excluded=None if carving.excluded_address is None else address(uplink.link, carving.excluded_address),
     )
 
 
@@ -251,7 +265,7 @@ def _wanted(uplink: Uplink, carved: CarvedPrefix) -> Iterator[Wanted]:
             metric=uplink.route_metric,
             uplink=uplink.name,
         )
-    for address in (*carved.addresses, *carved.guests):
+    for address in (*carved.router_addresses, *carved.guests):
         yield address
         # A /128 is the address itself: there is nobody else on link.
         if isinstance(address.address, IPv6Interface) and address.address.network.prefixlen < 128:

@@ -19,6 +19,8 @@ from pdlease.wire.codes import MessageType
 from pdlease.wire.messages import Message, encode
 from tests.house import ONE, House
 
+OWN = ONE.replace('["lan0"]', '["lan0"]\nhint = 60\nexcluded_host = "::2"')
+
 MANY = ONE.replace('["lan0"]', '["lan0", "lan1", "lan2/60"]')
 
 
@@ -143,6 +145,38 @@ class DocumentTests(ReportCase):
         self.assertEqual([entry["link"] for entry in document["assignments"]], ["lan0"])  # type: ignore[attr-defined]
         self.assertEqual(document["unassigned"], ["lan1", "lan2"])
         self.assertIn("wan: 2001:db8::/64 is too small: lan1 stays without a subnet.", self.why())
+
+    def test_excluded_host(self) -> None:
+        """
+        The address of the uplink's own link stands apart from the assignments, so that nobody advertises its subnet on
+        a LAN; it is waited for as they are, and its lack is explained (PDX-12).
+        """
+        self.made = House(OWN)
+        self.made.server.terms = Terms(exclude=64)
+        self.made.add_links()
+        self.made.begin()
+        self.made.wait(3)
+        document = self.document()
+        self.assertEqual([entry["link"] for entry in document["assignments"]], ["lan0"])  # type: ignore[attr-defined]
+        (own,) = document["excluded_addresses"]  # type: ignore[misc]
+        self.assertEqual((own["link"], own["subnet"]), ("eth0", document["excluded"]))
+        self.assertTrue(own["installed"] and own["address"].endswith("::2"))
+        self.assertEqual([line for line in self.why() if "no address of" in line or "on eth0" in line], [])
+
+    def test_excluded_host_in_vain(self) -> None:
+        """Where the server keeps nothing, or too little, C{why} says that the uplink's link gets no address."""
+        for terms, problem in (
+            (Terms(), "the server keeps no part of it for this link"),
+            (Terms(exclude=128), "/128 is too small for its excluded_host"),
+        ):
+            self.made = House(OWN)
+            self.made.server.terms = terms
+            self.made.add_links()
+            self.made.begin()
+            self.made.wait(3)
+            self.assertEqual(self.document()["excluded_addresses"], [])
+            (line,) = [line for line in self.why() if "no address of" in line]
+            self.assertIn(problem, line)
 
     def test_store_problem(self) -> None:
         """A lease that is in use but not kept is told of."""

@@ -276,6 +276,24 @@ class CarveTests(SynchronousTestCase):
         self.assertIsNone(carving.excluded)
         self.assertEqual(carving, carve(IPv6Network("2001:db8::/60"), plan(64)))
 
+    def test_excluded_host(self) -> None:
+        """
+        The uplink's own link has the configured host part in the excluded part, of whatever length that is, as long as
+        it fits; without an excluded part it has nothing.
+        """
+
+        def own(excluded: str | None, host: int | None = 2) -> str:
+            part = None if excluded is None else IPv6Network(excluded)
+            return str(
+                carve(IPv6Network("2001:db8::/60"), plan(64), excluded=part, excluded_host=host).excluded_address
+            )
+
+        self.assertEqual(own("2001:db8:0:f::/64"), "2001:db8:0:f::2/64")
+        self.assertEqual(own("2001:db8::/62", 0x1_0000_0000_0000_0001), "2001:db8:0:1::1/62")
+        self.assertEqual(own("2001:db8::4/126", 3), "2001:db8::7/126")
+        for without in (own("2001:db8::4/127"), own("2001:db8:0:f::/64", None), own(None), own("2001:db9::/64")):
+            self.assertEqual(without, "None")
+
     @given(st.data(), PREFIXES, DOWNSTREAMS, st.integers(0, 5))
     @settings(deadline=None)
     def test_properties(

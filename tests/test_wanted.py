@@ -244,6 +244,40 @@ class ShareTests(SynchronousTestCase):
         self.assertEqual(len(refused), 8)
         self.assertFalse(any(part.overlaps(IPv6Network("2001:db8::/64")) for part in refused))
         self.assertEqual(addresses(outcome)["lan0"][0], "2001:db8:0:1::1/64")
+        self.assertNotIn("wan0", addresses(outcome))
+
+    def test_excluded_host(self) -> None:
+        """
+        Where the configuration says which host the uplink's link is in the excluded part, it gets that address and the
+        on-link route of the part, with the lifetimes of the prefix (PDX-05, PDX-12); nothing else changes.
+        """
+        held = evolve(prefix("2001:db8::/56"), excluded=IPv6Network("2001:db8::/64"))
+        (delegation,) = UPLINK.delegations
+        offered = evolve(UPLINK, delegations=(evolve(delegation, excluded_host=2),))
+        plain, outcome = shared(held), shared(held, uplink=offered)
+        more = [item for item in outcome.wanted if item not in plain.wanted]
+        self.assertEqual(
+            more,
+            [
+                WantedAddress(
+                    link=UPLINK.link,
+                    address=IPv6Interface("2001:db8::2/64"),
+                    preferred_until=held.preferred_until,
+                    valid_until=held.valid_until,
+                    uplink=UPLINK.name,
+                ),
+                WantedRoute(
+                    link=UPLINK.link,
+                    prefix=IPv6Network("2001:db8::/64"),
+                    valid_until=held.valid_until,
+                    table=UPLINK.route_table,
+                    metric=ON_LINK_METRIC,
+                    uplink=UPLINK.name,
+                ),
+            ],
+        )
+        self.assertEqual([item for item in outcome.wanted if item not in more], list(plain.wanted))
+        self.assertEqual(shared(prefix("2001:db8::/56"), uplink=offered).wanted, shared(prefix("2001:db8::/56")).wanted)
 
 
 class UncoveredTests(SynchronousTestCase):

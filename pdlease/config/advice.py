@@ -12,6 +12,7 @@ from pdlease.config import packets
 from pdlease.config.errors import ConfigError
 from pdlease.config.model import Config, Delegation
 from pdlease.config.reading import joined
+from pdlease.wire.codes import OptionCode
 
 # Relays and servers keep at least so many delegations of one client (R-8987-03).
 SAFE_DELEGATIONS = 8
@@ -39,6 +40,16 @@ def _all(config: Config) -> Iterator[ConfigError]:
             )
         for index, delegation in enumerate(uplink.delegations):
             yield from _delegation(f"{path}[{index}]", delegation)
+            if (
+                delegation.excluded_host is not None
+                and uplink.profile
+                and OptionCode.PD_EXCLUDE not in uplink.request_options
+            ):
+                yield ConfigError(
+                    f"{path}[{index}].excluded_host",
+                    f"without effect: profile {uplink.profile} asks no server for what it excludes; "
+                    f"request_options = [{OptionCode.PD_EXCLUDE:d}] does",
+                )
     if config.local.inet6 is None and any(nic.local for guest in config.guests for nic in guest.nics):
         yield ConfigError("local.inet6", "not given: guests get local IPv4 addresses only")
     for guest in config.guests:

@@ -80,6 +80,8 @@ class Delegation:
     @ivar hint: C{"nibble"}, C{"exact"}, C{"none"}, a prefix length, or several to be tried one after the other.
     @ivar split: whether this is one of those that a table made of its downstreams, one of each.
     @ivar downstreams: what it is carved into, in file order.
+    @ivar excluded_host: the host part of the address that the uplink's link gets out of the excluded part of the prefix
+        (RFC 6603); C{None} for no address.
     @ivar guests: how many guest NICs want a /64 of it.
     """
 
@@ -87,6 +89,7 @@ class Delegation:
     iaid: int | None = None
     hint: str | int | tuple[int, ...] = "nibble"
     split: bool = False
+    excluded_host: int | None = None
     downstreams: tuple[Downstream, ...] = ()
     guests: int = 0
 

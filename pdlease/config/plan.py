@@ -52,7 +52,11 @@ def carvings(
             if place in prefixes:
                 shares = remembered(config, uplink, delegation, numbers or {}) if index == 0 else ()
                 result[place] = carve(
-                    prefixes[place], delegation.downstreams, excluded=(excluded or {}).get(place), guests=shares
+                    prefixes[place],
+                    delegation.downstreams,
+                    excluded=(excluded or {}).get(place),
+                    excluded_host=delegation.excluded_host,
+                    guests=shares,
                 )
     return result
 
@@ -110,7 +114,7 @@ def _delegation(delegation: Delegation, iaid: int | None, carving: Carving | Non
         for a in (carving.assignments if carving else ())
     ]
     unassigned: list[Plain] = list(carving.unassigned) if carving else []
-    return {
+    document: dict[str, Plain] = {
         "iaid": delegation.iaid if iaid is None else iaid,
         "needed_length": delegation.needed_length,
         "requested_length": delegation.requested_length,
@@ -118,6 +122,11 @@ def _delegation(delegation: Delegation, iaid: int | None, carving: Carving | Non
         "assignments": assignments,
         "unassigned": unassigned,
     }
+    if carving is not None and carving.excluded is not None:
+        own = carving.excluded_address
+        document["excluded"] = str(carving.excluded)
+        document["excluded_address"] = None if own is None else str(own.ip)
+    return document
 
 
 def _guests(config: Config, carved: Iterable[Carving]) -> dict[str, Plain]:

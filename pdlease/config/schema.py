@@ -293,6 +293,16 @@ DELEGATION = (
         "delegate nothing but /64s, one for each association.  The IAID of each follows from the name of its link.  "
         "``iaid`` and ``reserve`` cannot be used then.",
     ),
+    Key(
+        "excluded_host",
+        values.host_part,
+        "host part of an address, not zero",
+        '"::2"',
+        "Puts an address on the uplink's own link, with this host part, out of the part of the prefix that the server "
+        "keeps for that link (RFC 6603), with an on-link route, for as long as the prefix is valid.  The provider's "
+        "router has another one there, often ``::1``.  Without it, and where a server keeps nothing, no address of a "
+        "prefix is ever put on the uplink's link.",
+    ),
 )
 
 DOWNSTREAM = (

@@ -219,6 +219,8 @@ def _delegation(
     keys = reading.keys(table, path, schema.DELEGATION, ("downstreams",))
     if "iaid" in keys:
         reading.claim("iaid", keys["iaid"], joined(path, "iaid"), "this IAID is in use already:")
+    if keys.get("excluded_host") == 0:
+        reading.wrong(joined(path, "excluded_host"), "host part zero is the subnet-router anycast address")
     downstreams = []
     inner = joined(path, "downstreams")
     for entry, value in reading.array(table.get("downstreams", []), inner, "downstreams"):

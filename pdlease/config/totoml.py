@@ -12,7 +12,7 @@ from ipaddress import IPv4Network, IPv6Address, IPv6Network
 
 from attrs import AttrsInstance, fields
 
-from pdlease.config import schema
+from pdlease.config import schema, values
 from pdlease.config.model import Config, Delegation, Guest, Switch, Uplink
 from pdlease.config.packets import RawOption, VendorClass, VendorOptions, written_word
 from pdlease.config.toconf import subnets
@@ -78,7 +78,12 @@ def _keys(model: AttrsInstance, rows: Iterable[schema.Key], *always: str) -> Ite
             if mine != getattr(model, "name", None):
                 yield f"link = {value(mine)}"
         elif row.required or row.name in always or mine != defaults[row.name]:
-            yield f"{row.name} = {value(mine)}"
+            yield f"{row.name} = {_host(mine) if row.read is values.host_part else value(mine)}"
+
+
+def _host(part: int) -> str:
+    """The host part of an address."""
+    return text(str(IPv6Address(part)))
 
 
 def _table(heading: str, lines: Iterable[str]) -> str:
@@ -127,7 +132,7 @@ def _downstream(downstream: Downstream) -> str:
         if downstream.length != 64:
             pairs.append(f"length = {downstream.length}")
         if downstream.host is not None:
-            pairs.append(f"host = {text(str(IPv6Address(downstream.host)))}")
+            pairs.append(f"host = {_host(downstream.host)}")
         return "{ " + ", ".join(pairs) + " }"
     return text((downstream.link or "reserve") + (f"/{downstream.length}" if downstream.length != 64 else ""))
 

@@ -99,4 +99,6 @@ def _use(part: Part) -> str:
     if part.kind == "free":
         blocks = _blocks(part)
         return f"free, {blocks} subnets of /64" if blocks > 1 else "free"
+    if part.kind == "excluded" and part.address is not None:
+        return f"excluded, kept for the uplink, this router {part.address}"
     return {"reserve": "reserved", "excluded": "excluded, kept for the uplink"}[part.kind]

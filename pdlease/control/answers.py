@@ -80,10 +80,11 @@ def _plan(call: Invocation) -> int:
 
     options = call.options
     if options.file is not None:
-        document, tree = plan(options.file, options.prefix)
+        document, tree = plan(options.file, options.prefix, options.excluded)
         return call.answer(document, lambda: tree or "No uplinks are configured.\n")
-    if options.prefix:
-        raise UsageError("--prefix needs FILE: the daemon's plan has the prefixes that it holds")
+    if options.prefix or options.excluded:
+        given = "--prefix" if options.prefix else "--excluded"
+        raise UsageError(f"{given} needs FILE: the daemon's plan has the prefixes that it holds")
     with call.connect() as daemon:
         held = daemon.plan()
     return call.answer(held, lambda: render.plan_text(held, call.paint))
@@ -91,7 +92,7 @@ def _plan(call: Invocation) -> int:
 
 def _status(call: Invocation) -> int:
     if call.options.tree and not call.options.json:
-        call.options.file, call.options.prefix = None, []
+        call.options.file, call.options.prefix, call.options.excluded = None, [], []
         return _plan(call)
     with call.connect() as daemon:
         document = daemon.status(call.options.uplink)

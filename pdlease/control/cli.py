@@ -63,6 +63,9 @@ def parser() -> argparse.ArgumentParser:
     plan.add_argument(
         "--prefix", metavar="PREFIX", action="append", default=[], help="as if delegated; several in file order"
     )
+    plan.add_argument(
+        "--excluded", metavar="PREFIX", action="append", default=[], help="as if a part of it were kept for the uplink"
+    )
     status = add("status", "Show what each uplink holds and does.")
     status.add_argument("uplink", metavar="UPLINK", nargs="?")
     status.add_argument("--tree", action="store_true", help="show the delegated space instead")

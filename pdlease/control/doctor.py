@@ -60,7 +60,7 @@ def _uplinks(status: Mapping[str, Any], root: str) -> Iterator[Finding]:
                 f"{link} forwards and therefore ignores router advertisements: there will be no default route.",
                 f"sysctl -w net.ipv6.conf.{link}.accept_ra=2",
             )
-        for assignment in uplink["assignments"]:
+        for assignment in (*uplink["assignments"], *(uplink.get("excluded_addresses") or ())):
             if _read(root, f"{_SETTINGS}/{assignment['link']}/disable_ipv6") == "1":
                 yield _finding(
                     "ipv6_disabled",

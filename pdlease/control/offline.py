@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Sequence
 from ipaddress import IPv6Network
 from typing import TYPE_CHECKING, Any
 
@@ -133,10 +134,11 @@ def _unsafe(path: str) -> list[str]:
     return sentences
 
 
-def plan(path: str, texts: list[str]) -> tuple[dict[str, Any], str]:
+def plan(path: str, texts: list[str], excluded: Sequence[str] = ()) -> tuple[dict[str, Any], str]:
     """
     The plan of a file with these prefixes, which fill its delegations in file order.
 
+    @param excluded: what servers keep of the prefixes for uplinks (RFC 6603), at most one of each.
     @return: the plan document, and the same drawn as a tree.
     @raise ConfigurationError: when the file is wrong.
     @raise UsageError: for what is no prefix, or one too many.
@@ -149,11 +151,17 @@ def plan(path: str, texts: list[str]) -> tuple[dict[str, Any], str]:
         prefixes = in_file_order(config, [_prefix(text) for text in texts])
     except ValueError as problem:
         raise UsageError(f"--prefix: {problem}") from None
-    return dict(plan_document(config, prefixes)), plan_tree(config, prefixes)
+    kept = {}
+    for part in (_prefix(text, "--excluded") for text in excluded):
+        place = next((p for p, prefix in prefixes.items() if part != prefix and part.subnet_of(prefix)), None)
+        if place is None or place in kept:
+            raise UsageError(f"--excluded: {part} is no part of a prefix given with --prefix, or the second one")
+        kept[place] = part
+    return dict(plan_document(config, prefixes, excluded=kept)), plan_tree(config, prefixes, kept)
 
 
-def _prefix(text: str) -> IPv6Network:
+def _prefix(text: str, option: str = "--prefix") -> IPv6Network:
     try:
         return IPv6Network(text)
     except ValueError as problem:
-        raise UsageError(f"--prefix: {problem}") from None
+        raise UsageError(f"{option}: {problem}") from None

@@ -80,6 +80,8 @@ def _uplink(name: str, uplink: Document, paint: Paint) -> Iterator[str]:
         yield f"  next      {_words(uplink['next_message'])}{when}"
     for assignment in uplink.get("assignments") or ():
         yield f"  link      {_assignment(assignment, paint)}"
+    for assignment in uplink.get("excluded_addresses") or ():
+        yield f"  uplink    {_assignment(assignment, paint)}"
     for option in uplink.get("information") or ():
         name = _words(option.get("name") or f"option {option.get('code')}")
         yield f"  told      {name}: {', '.join(plain(value) for value in option.get('values') or ())}"
@@ -186,6 +188,10 @@ def plan_text(document: Document, paint: Paint) -> str:
                 f"    {plain(entry.get('subnet'))}  {plain(entry.get('link'))}, router {plain(entry.get('address'))}"
                 for entry in delegation.get("assignments") or ()
             ]
+            if delegation.get("excluded"):
+                own = delegation.get("excluded_address")
+                words = f", this router {plain(own)}" if own else ""
+                lines.append(f"    {plain(delegation['excluded'])}  excluded, kept for the uplink{words}")
             lines += [f"    no room for {plain(link)}" for link in delegation.get("unassigned") or ()]
     if document.get("guests"):
         lines.append(guests_text(document, paint).rstrip("\n"))

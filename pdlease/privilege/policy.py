@@ -5,10 +5,10 @@ Pure: the facts of links come in as values, and whether an object is ours is ask
 L{pdlease.privilege.execute}, which calls this first.  What can be asked at all is L{pdlease.privilege.vocabulary}.
 
 Additions are allowed on configured downstream links (addresses, on-link routes, IPv6 switched on) and for configured
-uplinks (unreachable routes, client sockets); what may be done to the links of switches and guests is
-L{pdlease.privilege.linkpolicy}.  Removals are not judged by links at all, since their link may have left
-the configuration: there it counts that the object is ours.  A daemon that was taken over can still claim any prefix
-inside these bounds.
+uplinks (unreachable routes, client sockets, and where C{excluded_host} says so addresses with just that host part);
+what may be done to the links of switches and guests is L{pdlease.privilege.linkpolicy}.  Removals are not judged by
+links at all, since their link may have left the configuration: there it counts that the object is ours.  A daemon that
+was taken over can still claim any prefix inside these bounds.
 """
 
 from __future__ import annotations
@@ -41,6 +41,9 @@ from pdlease.privilege.linkpolicy import Links, is_local, links_of, with_earlier
 # The shortest prefix that an unreachable route may have, unless an uplink's configured length is shorter: one /28 is
 # more than registries give to most providers.
 SHORTEST_DELEGATION = 28
+
+# The shortest prefix that an address on an uplink's own link may have: RFC 6603 is about a link, which has a /64.
+SHORTEST_EXCLUDED = 56
 
 # How many addresses, and how many routes, there may be with our mark.
 MOST_OBJECTS = 4096
@@ -94,6 +97,7 @@ class Policy:
     @ivar uplinks: bounds of each uplink, by the name of its link (several uplinks may share one link's name).
     @ivar prefixes: addresses and routes must be inside one of these.
     @ivar route_protocol: the mark, see L{pdlease.netlink.requests.Marks}.
+    @ivar excluded: for each uplink's link on which an address is wanted, its host part and the table of its route.
     @ivar former: names of downstream links of earlier configurations of this process.
     @ivar links: bounds of the links of switches and guests.
     @ivar known_links: the same, with those of earlier configurations of this process.
@@ -103,6 +107,7 @@ class Policy:
     uplinks: Mapping[str, tuple[UplinkBounds, ...]]
     prefixes: tuple[IPv6Network, ...]
     route_protocol: int
+    excluded: Mapping[str, frozenset[tuple[int, int]]] = field(factory=dict)
     former: frozenset[str] = frozenset()
     links: Links = field(factory=dict)
     known_links: Links = field(factory=dict)
@@ -112,6 +117,7 @@ class Policy:
         """Derive the bounds from a configuration; C{earlier} is the policy that it replaces."""
         downstreams: dict[str, tuple[int, frozenset[int]]] = {}
         uplinks: dict[str, tuple[UplinkBounds, ...]] = {}
+        excluded: dict[str, frozenset[tuple[int, int]]] = {}
         for uplink in config.uplinks:
             requested = [d.requested_length for d in uplink.delegations]
             bounds = UplinkBounds(
@@ -123,11 +129,15 @@ class Policy:
             for link, length in _subnets(config, uplink.name):
                 shortest, tables = downstreams.get(link, (128, frozenset()))
                 downstreams[link] = (min(shortest, length), tables | {uplink.route_table})
+            hosts = {(d.excluded_host, uplink.route_table) for d in uplink.delegations if d.excluded_host is not None}
+            if hosts:
+                excluded[uplink.link] = excluded.get(uplink.link, frozenset()) | hosts
         links = links_of(config)
         return cls(
             downstreams=downstreams,
             uplinks=uplinks,
             prefixes=config.policy.prefixes,
+            excluded=excluded,
             # The mark stays for the life of the process: what was made with it must stay ours.
             route_protocol=config.daemon.route_protocol if earlier is None else earlier.route_protocol,
             former=frozenset() if earlier is None else earlier.former | frozenset(earlier.downstreams),
@@ -191,10 +201,14 @@ def _judge_downstream(policy: Policy, link: str) -> Refusal | None:
 def _judge_address(policy: Policy, operation: PutAddress) -> Refusal | None:
     if is_local(policy.links, operation):
         return None
-    refusal = _judge_downstream(policy, operation.link)
-    if refusal is not None:
-        return refusal
-    shortest = policy.downstreams[operation.link][0]
+    host = int(operation.address.ip) & int(operation.address.hostmask)
+    if any(host == allowed for allowed, _ in policy.excluded.get(operation.link, ())):
+        shortest = SHORTEST_EXCLUDED
+    else:
+        refusal = _judge_downstream(policy, operation.link)
+        if refusal is not None:
+            return refusal
+        shortest = policy.downstreams[operation.link][0]
     refusal = _judge_prefix(policy, "address", operation.address.network, shortest)
     if refusal is not None:
         return refusal
@@ -210,10 +224,13 @@ def _judge_address(policy: Policy, operation: PutAddress) -> Refusal | None:
 def _judge_route(policy: Policy, operation: PutRoute) -> Refusal | None:
     if is_local(policy.links, operation):
         return None
-    refusal = _judge_downstream(policy, operation.link)
+    excluded = policy.excluded.get(operation.link, frozenset())
+    refusal = None if excluded else _judge_downstream(policy, operation.link)
     if refusal is not None:
         return refusal
-    shortest, tables = policy.downstreams[operation.link]
+    shortest, tables = policy.downstreams.get(operation.link, (SHORTEST_EXCLUDED, frozenset()))
+    if excluded:
+        shortest, tables = min(shortest, SHORTEST_EXCLUDED), tables | {table for _, table in excluded}
     refusal = _judge_prefix(policy, "prefix", operation.prefix, shortest)
     if refusal is not None:
         return refusal

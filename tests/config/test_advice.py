@@ -4,6 +4,7 @@ Tests of L{pdlease.config.advice}.
 
 from __future__ import annotations
 
+from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
 from pdlease.config.advice import advice
@@ -80,6 +81,20 @@ class AdviceTests(SynchronousTestCase):
         guests = tuple(Guest(name=f"g{n}", id=n, nics=(NIC(link=f"tap{n}", local=True),)) for n in (1, 2))
         found = [str(entry) for entry in advice(Config(guests=guests)) if entry.path.startswith("local")]
         self.assertEqual(found, ["local.inet6: not given: guests get local IPv4 addresses only"])
+
+    def test_excluded_host_unasked(self) -> None:
+        """
+        Under a profile that does not ask for exclusions (PDX-01) the uplink's link gets no address out of one.
+        """
+        delegation = Delegation(key="a", downstreams=(Downstream(link="a"),), excluded_host=2)
+        uplink = Uplink(name="wan", link="wan0", profile="dhcp6leased", delegations=(delegation,))
+        self.assertAdvice(
+            Config(uplinks=(uplink,)),
+            "uplinks.wan.delegations[0].excluded_host: without effect: profile dhcp6leased asks no server for what it "
+            "excludes; request_options = [67] does",
+        )
+        self.assertAdvice(Config(uplinks=(evolve(uplink, request_options=(67,)),)))
+        self.assertAdvice(Config(uplinks=(evolve(uplink, profile=""),)))
 
     def test_vrf_of_a_port(self) -> None:
         """

@@ -7,6 +7,7 @@ from __future__ import annotations
 from ipaddress import IPv6Network
 from pathlib import Path
 
+from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
 from pdlease.config.model import NIC, Config, Delegation, Guest, Switch, Uplink
@@ -172,3 +173,18 @@ class CarvingsTests(SynchronousTestCase):
             [str(assignment.subnet) for assignment in carved["wan", "a"].assignments],
             ["2001:db8:1:1::/64", "2001:db8:1:2::/64"],
         )
+
+    def test_excluded_host(self) -> None:
+        """
+        The plan document names what is excluded, where something is, and the address of the uplink's link in it.
+        """
+        (uplink, *others) = self.config.uplinks
+        (first, *rest) = uplink.delegations
+        offered = evolve(uplink, delegations=(evolve(first, excluded_host=2), *rest))
+        kept = {("wan", "a"): IPv6Network("2001:db8:1::/64")}
+        given = in_file_order(self.config, [IPv6Network("2001:db8:1::/56")])
+        for config, own in ((self.config, None), (evolve(self.config, uplinks=(offered, *others)), "2001:db8:1::2")):
+            (shown, *_) = plan_document(config, given, excluded=kept)["uplinks"]["wan"]  # type: ignore[call-overload, index]
+            self.assertEqual((shown["excluded"], shown["excluded_address"]), ("2001:db8:1::/64", own))
+            (shown, *_) = plan_document(config, given)["uplinks"]["wan"]  # type: ignore[call-overload, index]
+            self.assertNotIn("excluded", shown)

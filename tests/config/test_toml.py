@@ -411,6 +411,23 @@ class ErrorsTests(SynchronousTestCase):
             f"{path}[5]: expected the name of a link, not nothing",
         )
 
+    def test_excluded_host(self) -> None:
+        """
+        The host part of the uplink's own address is one of an address, and not zero: that is the subnet-router anycast
+        address (PDX-12).
+        """
+        text = '[[uplinks.wan.delegations]]\ndownstreams = ["lan0"]\nexcluded_host = {}\n'
+        (uplink,) = parse(text.format('"::2"').encode(), "x").uplinks
+        self.assertEqual(uplink.delegations[0].excluded_host, 2)
+        for wrong, problem in (
+            ('"::"', "host part zero is the subnet-router anycast"),
+            ("2", "expected"),
+            ('"x"', "::1"),
+        ):
+            error = self.assertRaises(ConfigErrors, parse, text.format(wrong).encode(), "x")
+            self.assertIn("uplinks.wan.delegations[0].excluded_host: ", str(error))
+            self.assertIn(problem, str(error))
+
     def test_downstream_tables(self) -> None:
         """
         A downstream written as a table must name its link, and its host part must fit and not be zero, save for /127

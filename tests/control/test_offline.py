@@ -114,6 +114,25 @@ class ConfTests(SynchronousTestCase):
         self.assertEqual((outcome.code, outcome.out), (2, ""))
         self.assertIn(f"{path}:1: syntax error", outcome.err)
 
+    def test_excluded(self) -> None:
+        """
+        A plan may be of a prefix of which the server keeps a part, with the uplink's own address in it; what is no part
+        of a given prefix is refused.
+        """
+        path = self.file('[[uplinks.wan.delegations]]\ndownstreams = ["lan0"]\nexcluded_host = "::2"\n', ".toml")
+        words = ("plan", path, "--prefix", "2001:db8::/56", "--excluded", "2001:db8::/64")
+        (delegation,) = run(*words, "--json").json("plan")["uplinks"]["wan"]
+        self.assertEqual((delegation["excluded"], delegation["excluded_address"]), ("2001:db8::/64", "2001:db8::2"))
+        self.assertEqual(delegation["assignments"][0]["subnet"], "2001:db8:0:1::/64")
+        self.assertIn("2001:db8::/64  ", run(*words).out)
+        self.assertIn("excluded, kept for the uplink, this router 2001:db8::2\n", run(*words).out)
+        for wrong in ("2001:db9::/64", "2001:db8::/56", "2001:db8::/48", "x"):
+            outcome = run(*words[:-1], wrong)
+            self.assertEqual((outcome.code, outcome.out), (2, ""))
+            self.assertIn("--excluded: ", outcome.err)
+        self.assertEqual(run(*words, "--excluded", "2001:db8:0:1::/64").code, 2)
+        self.assertIn("--excluded needs FILE", run("plan", "--excluded", "2001:db8::/64").err)
+
     def test_plan(self) -> None:
         """The example of the original's manual gets the same addresses from the same prefix (seed-behaviour 2.6)."""
         document = run("plan", self.file(CONF), "--prefix", "2001:db8:0:1000::/54", "--json").json("plan")

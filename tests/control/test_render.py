@@ -107,6 +107,15 @@ class StatusTests(SynchronousTestCase):
         self.assertIn("contested", self.assignment(installed=False, condition="contested"))
         self.assertIn("somehow_new", self.assignment(installed=False, condition="somehow_new"))
 
+    def test_excluded_address(self) -> None:
+        """The address of the uplink's own link has a line of its own, with how it stands."""
+        own = {"link": "wan0", "subnet": "2001:db8::/64", "address": "2001:db8::2", "condition": "installed"}
+        self.assertIn("  uplink    wan0 2001:db8::2/64  installed\n", self.text(excluded_addresses=[own]))
+        self.assertNotIn("  uplink ", self.text())
+        part = {"prefix": "2001:db8::/56", "excluded": "2001:db8::/64", "excluded_address": "2001:db8::2"}
+        shown = render.plan_text({"uplinks": {"wan": [part]}}, PLAIN)
+        self.assertIn("2001:db8::/64  excluded, kept for the uplink, this router 2001:db8::2\n", shown)
+
     def test_unassigned(self) -> None:
         """Links that get nothing are named."""
         self.assertIn("lan9: no room", self.text(unassigned=["lan9"]))

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from pdlease.wire.codes import MessageType, StatusCode
 from pdlease.wire.messages import Message
 from tests.live.case import LiveCase, WithKea
-from tests.live.network import until
+from tests.live.network import ip, until
 from tests.live.require import needs
 from tests.live.servers import CLIENT, Dhcp6s, Dhcpd, server
 
@@ -244,6 +244,29 @@ class KeaTests(WithKea, Talking):
         status = self.begin(self.kea)
         self.assertEqual([each["prefix"] for each in status["prefixes"]], [reserved])
         self.go_through()
+
+    def test_excluded_host(self) -> None:
+        """
+        With C{excluded_host} the uplink's link has that address of the excluded part, of Kea's lifetimes, and the
+        provider's router can be reached by it; it is renewed and taken away with the prefix (RFC 6603, PDX-12).
+        """
+        own = "2001:db8:1000::2/64"
+        ip("-n", self.network.isp, "address", "add", "2001:db8:1000::1/64", "dev", "cpe0", "nodad")
+        self.subnet({**pool(PREFIX), "excluded-prefix": "2001:db8:1000::", "excluded-prefix-len": 64})
+        status = self.begin(self.kea, uplinks={"wan0": ['["lan0"]\nexcluded_host = "::2"']})
+        (shown,) = status["excluded_addresses"]
+        self.assertEqual((shown["link"], shown["address"], shown["installed"]), ("wan0", "2001:db8:1000::2", True))
+        before = self.network.global_addresses("wan0")[own]["valid_life_time"]
+        self.assertTrue(190 <= before <= 200)
+        (route,) = self.network.routes("2001:db8:1000::/64")
+        self.assertEqual((route["dev"], route["expires"] <= 200), ("wan0", True))
+        ping = ("ping", "-6", "-c", "1", "-W", "2", "-I", own.partition("/")[0], "2001:db8:1000::1")
+        self.assertEqual(self.network.run("ping", self.network.router, *ping).ended(), 0)
+        time.sleep(3.1)
+        self.ask("renew", MessageType.RENEW)
+        until(lambda: self.network.global_addresses("wan0")[own]["valid_life_time"] >= before - 1, 2, "the renewal")
+        self.ask("release", MessageType.RELEASE)
+        self.assertEqual((self.on_lan(self.network, "wan0"), self.network.routes()), (set(), []))
 
     def test_exclusion(self) -> None:
         """

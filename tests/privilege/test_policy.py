@@ -115,6 +115,30 @@ class PolicyTests(SynchronousTestCase):
         for wrong in ({"table": 7}, {"metric": 4096}, {"table": 255, "metric": 1}):
             self.assertIn("is not what wan0 is configured with", self.refused(evolve(PUT_UNREACHABLE, **wrong)))
 
+    def test_excluded_host(self) -> None:
+        """
+        Where the file has C{excluded_host} for an uplink, its link may have addresses with just that host part, of what
+        a server could keep for a link, and their on-link routes in its table; every other link is as before (PDX-12).
+        """
+        text = TOML.replace(b'"lan1/60"]', b'"lan1/60"]\nexcluded_host = "::2"', 1)
+        policy = Policy.of(config(text))
+        for address in ("2001:db8::2/64", "2001:db8::2/126", "2001:db8::2/56"):
+            self.assertIsNone(policy.judge(self.address(address, "wan0")), address)
+            self.refused(self.address(address, "wan0"))
+            route = evolve(PUT_ROUTE, link="wan0", prefix=IPv6Interface(address).network)
+            self.assertIsNone(policy.judge(route), address)
+            self.refused(route)
+        for address in ("2001:db8::1/64", "2001:db8:0:1:2::/64", "2001:db8::2/128"):
+            said = str(policy.judge(self.address(address, "wan0")))
+            self.assertEqual(said, "link: wan0 is no configured downstream", address)
+        for address in ("2001:db8::2/55", "fe80::2/64", "4000::2/64"):
+            self.assertIsNotNone(policy.judge(self.address(address, "wan0")), address)
+        for wrong in ({"table": 7}, {"prefix": IPv6Network("2001:db8::/55")}, {"metric": 1}, {"expires": 0}):
+            self.assertIsNotNone(policy.judge(evolve(PUT_ROUTE, **{"link": "wan0", **wrong})), wrong)
+        for link in ("ppp0", "other"):
+            self.assertIsNotNone(policy.judge(self.address("2001:db8::2/64", link)))
+        self.assertIsNotNone(policy.judge(evolve(EVERY[6], link="wan0")))
+
     def test_client_sockets(self) -> None:
         """
         Client sockets are for uplinks.
