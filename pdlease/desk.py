@@ -12,6 +12,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from twisted.internet.defer import Deferred, ensureDeferred
+from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
 from pdlease import guestreport, report
@@ -21,6 +22,7 @@ from pdlease.config.plan import plan_document
 from pdlease.identity import Identity
 from pdlease.interfaces import IDaemonControl, ITimeSource, Refused, UnknownUplink
 from pdlease.logs import Logger
+from pdlease.pictures import Picture, Pictures
 from pdlease.router import Router
 from pdlease.uplink import Uplink
 
@@ -92,14 +94,14 @@ class Desk:
         applier: Applier,
         journal: Journal,
         *,
-        seconds: Callable[[], float],
+        clock: IReactorTime,
         sandbox: Callable[[], str],
         who: Callable[[], Identity],
         reload: Callable[[bool], Coroutine[Deferred[Any], Any, Document]],
         set_log_level: Callable[[str], None],
     ) -> None:
         """
-        @param seconds: the boot-time clock.
+        @param clock: the boot-time clock.
         @param sandbox: what of the sandbox is in force, in words.
         @param who: the identity in use.
         @param reload: reads the configuration again; with C{True} it only tells what would be done.
@@ -108,13 +110,38 @@ class Desk:
         self._router = router
         self._applier = applier
         self._journal = journal
-        self._seconds = seconds
+        self._seconds = clock.seconds
         self._sandbox = sandbox
         self._who = who
         self._reload = reload
         self._set_log_level = set_log_level
         self._waiters: list[tuple[str, Deferred[Document]]] = []
+        self._pictures = Pictures(clock, self._picture, self._tell_of)
         journal.subscribe(self._happened)
+
+    def stop(self) -> None:
+        """Tell nothing more of addresses and guests."""
+        self._pictures.stop()
+
+    def _picture(self) -> Picture:
+        """How everything stands that is told of: addresses by uplink, guests and switches under the empty name."""
+        router, applier, now = self._router, self._applier, self._seconds()
+        found = {
+            name: {
+                # all but what changes by the mere passing of time
+                f"{one['link']} {one['address']}": {key: one[key] for key in one if not key.endswith("_seconds")}
+                for one in report.assignments(share, applier, now)
+            }
+            for name, share in router.shares.items()
+        }
+        wants, around = router.hosting.wants, (applier, router.table)
+        guests = guestreport.guests_document(router.config, wants, router.shares, *around)
+        switches = guestreport.switches_document(router.config, wants, *around)
+        hosts = {f"guest {name}": {"guest": name, "nics": nics} for name, nics in guests.items()}
+        return {**found, "": {**hosts, **{f"switch {name}": {"switch": name, **one} for name, one in switches.items()}}}
+
+    def _tell_of(self, owner: str, differ: list[Any], gone: list[str]) -> None:
+        self._journal.record(owner or None, "assignments" if owner else "guests", {"changed": differ, "gone": gone})
 
     def _happened(self, event: Document) -> None:
         """A session that moves may become one that serves, with nothing changing in the kernel."""
@@ -122,7 +149,8 @@ class Desk:
             self.changed()
 
     def changed(self) -> None:
-        """Something about an uplink or its assignments changed: whoever waits for that is answered."""
+        """Something about an uplink or its assignments changed: whoever waits for that is answered, the rest told."""
+        self._pictures.changed()
         waiters, self._waiters = self._waiters, []
         for name, waiter in waiters:
             if waiter.called:

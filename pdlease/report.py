@@ -81,9 +81,7 @@ def uplink_document(uplink: Uplink, share: Share, applier: Applier, now: float) 
         "next_message_seconds": seconds_until(coming[1], now) if coming else None,
         "sol_max_rt_seconds": session.sol_max_rt_in_force,
         "counters": counters(uplink),
-        "assignments": [
-            assignment_document(address, applier, now) for carved in share.carvings for address in carved.addresses
-        ],
+        "assignments": assignments(share, applier, now),
         "stale": [
             {"link": one.link, "subnet": str(one.subnet), "seconds": seconds_until(one.until, now)}
             for one in uplink.stale
@@ -108,6 +106,11 @@ def prefix_document(held: DelegatedPrefix, iaid: int, now: float) -> Document:
         "valid_seconds": seconds_until(held.valid_until, now),
         "infinite": held.valid_until == inf,
     }
+
+
+def assignments(share: Share, applier: Applier, now: float) -> list[Document]:
+    """Every address of an uplink's lease, and how it stands in the kernel."""
+    return [assignment_document(address, applier, now) for carved in share.carvings for address in carved.addresses]
 
 
 def assignment_document(address: WantedAddress, applier: Applier, now: float) -> Document:

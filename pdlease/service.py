@@ -153,7 +153,7 @@ class Daemon(ObservedService):
         if self._identity != stored.identity:
             # persisted before the first packet that bears it (design 18)
             await self._store.save_identity(self._identity)
-        journal = Journal(self._times)
+        self._journal = journal = Journal(self._times)
         ledger = Ledger(
             os.path.join(settings.state, "ledger"),
             boot=self._times.boot_id(),
@@ -181,7 +181,7 @@ class Daemon(ObservedService):
             self.router,
             applier,
             journal,
-            seconds=self._clock.seconds,
+            clock=self._clock,
             sandbox=lambda: self.sandbox,
             who=lambda: self._identity,
             reload=self._reload,
@@ -331,6 +331,7 @@ class Daemon(ObservedService):
             raise Refused(str(problem)) from None
         if not dry_run:
             self.log.info("configuration read again: {changed}", changed=changed)
+            self._journal.record(None, "reload", {"changed": changed})
         return {"schema": 1, "changed": changed, "operations": list(operations), "dry_run": dry_run}
 
     async def _put_in_place(self, config: model.Config, source: bytes, identity: Identity, iaids: IAIDs) -> None:
@@ -431,6 +432,8 @@ class Daemon(ObservedService):
             self._listening.close()
             with suppress(OSError):
                 os.unlink(self.config.daemon.control)
+        if self.desk is not None:
+            self.desk.stop()
         if self.router is not None:
             self.router.stop()
             if self.config.daemon.on_stop == "remove":

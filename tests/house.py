@@ -360,7 +360,7 @@ class House(Street):
             self.router,
             self.applier,
             self.journal,
-            seconds=self.clock.seconds,
+            clock=self.clock,
             sandbox=lambda: "off",
             who=lambda: self.identity,
             reload=self.reload,

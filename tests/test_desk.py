@@ -241,6 +241,56 @@ class WaitTests(DeskCase):
         self.assertEqual(self.desk._waiters, [])
 
 
+class AnnounceTests(DeskCase):
+    """What is told of addresses."""
+
+    def told(self) -> list[dict[str, Any]]:
+        """What was told of the addresses of wan, of its schema."""
+        events = [event for event in self.house.told("assignments") if event["uplink"] == "wan"]
+        for event in events:
+            validate(event, schema("event"))
+        return events
+
+    def test_installed(self) -> None:
+        """That the addresses of a lease are there is an event, with each as in the status."""
+        desk = self.begin()
+        told = self.told()[-1]
+        for one, shown in zip(told["changed"], desk.status("wan")["uplinks"]["wan"]["assignments"], strict=True):
+            self.assertLessEqual(one.items(), shown.items())
+        self.assertTrue(all(one["installed"] for one in told["changed"]))
+
+    def test_put_right(self) -> None:
+        """What is put right at once is no event."""
+        self.begin()
+        before = len(self.told())
+        self.house.kernel.flush("lan0")
+        self.house.wait(2)
+        self.assertTrue(self.house.addresses("lan0"))
+        self.assertEqual(len(self.told()), before)
+
+    def test_down(self) -> None:
+        """A downstream that goes down and comes back is told, both times."""
+        self.begin()
+        before = len(self.told())
+        self.house.kernel.set_up("lan0", False)
+        self.house.wait(1)
+        self.house.kernel.set_up("lan0", True)
+        self.house.wait(1)
+        conditions = [one["condition"] for event in self.told()[before:] for one in event["changed"]]
+        self.assertEqual(conditions, ["waiting", "installed"])
+
+    def test_quiet(self) -> None:
+        """Without a change nothing is told, and no timer waits for one."""
+        self.begin()
+        before = len(self.told())
+        self.house.wait(100)
+        self.assertEqual(len(self.told()), before)
+        self.assertIsNone(self.desk._pictures._call)
+        self.desk.changed()
+        self.desk.stop()
+        self.assertFalse([call for call in self.house.clock.getDelayedCalls() if "_compare" in str(call.func)])
+
+
 class AskTests(DeskCase):
     """What can be asked for."""
 

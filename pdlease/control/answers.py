@@ -10,9 +10,12 @@ when they are called, and nowhere else.
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from importlib import import_module
-from typing import IO, TYPE_CHECKING, Any
+from signal import SIGTERM, signal
+from typing import IO, TYPE_CHECKING, Any, NoReturn
 
 from pdlease.control import render
 from pdlease.control.blocking import Control
@@ -143,26 +146,46 @@ def _reload(call: Invocation) -> int:
 
 
 def _watch(call: Invocation) -> int:
-    from pdlease.control.watching import Follower, run_program
+    from pdlease.control.watching import Follower
 
-    program = call.options.program
+    if call.options.program is not None:
+        return _hook(call)
 
     def told(event: Mapping[str, Any]) -> None:
-        if program:
-            try:
-                run_program(program, event)
-            except OSError as problem:
-                raise FailedError(f"{program} cannot be run: {problem.strerror or problem}") from None
-        else:
-            line = json.dumps(event) if call.options.json else render.event_text(event, call.paint)
-            call.out.write(line + "\n")
-            call.out.flush()
+        line = json.dumps(event) if call.options.json else render.event_text(event, call.paint)
+        call.out.write(line + "\n")
+        call.out.flush()
 
-    follower = Follower(call.connect, told, wants_resync=bool(program))
-    if call.options.follow or program:
+    follower = Follower(call.connect, told)
+    if call.options.follow:
         follower.forever(call.options.since)
     else:
         follower.once(call.options.since)
+    return 0
+
+
+def _hook(call: Invocation) -> int:
+    from pdlease.control.hooks import Hooks
+
+    options = call.options
+    if not options.program:
+        raise UsageError("--exec needs a program")
+    if options.since is not None:
+        raise UsageError("--since and --exec do not go together: a hook is told the whole state")
+    if not 0 < options.timeout <= 1e7:
+        raise UsageError("--timeout must be a number of seconds above 0")
+
+    def say(sentence: str) -> None:
+        print(f"pdleasectl: {plain(sentence)}", file=sys.stderr, flush=True)
+
+    def end(number: int, frame: object) -> NoReturn:
+        # so that a program that is running is ended first
+        sys.exit(128 + number)
+
+    with suppress(ValueError):
+        # not in the main thread: whoever started that one minds the signals
+        signal(SIGTERM, end)
+    Hooks(call.connect, options.program, say, options.timeout).forever()
     return 0
 
 

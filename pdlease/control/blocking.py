@@ -18,6 +18,7 @@ import os
 import socket
 from collections import deque
 from collections.abc import Iterator, Mapping
+from select import select
 from types import TracebackType
 from typing import Any
 
@@ -162,7 +163,35 @@ class Control:
         @return: C{{"sequence", "instance", "missed"}}, and the events as they come.  The iterator ends with
             L{GoneError} when the connection does.
         """
-        return self._ask(WATCH, since=since), self._watched()
+        return self.begin_to_watch(since), self._watched()
+
+    def begin_to_watch(self, since: int | None = None) -> dict[str, Any]:
+        """
+        Begin to watch, for who waits for the connection to become readable and then takes L{events_at_hand}; other
+        questions may be asked meanwhile.
+
+        @return: C{{"sequence", "instance", "missed"}}.
+        """
+        return self._ask(WATCH, since=since)
+
+    def events_at_hand(self, *, read: bool = True) -> Iterator[dict[str, Any]]:
+        """
+        The events that have come in; ends when the next would have to be waited for.
+
+        @param read: C{False}: only those that came before the answer to the last question.
+        @raise GoneError: when the connection has ended.
+        """
+        while self._events or (read and select([self._socket], [], [], 0)[0]):
+            if not self._events:
+                # a box that has begun is there in a moment
+                self._socket.settimeout(self._seconds)
+                self._receive()
+            if self._events:
+                yield self._events.popleft()
+
+    def fileno(self) -> int:
+        """The descriptor that becomes readable when something comes."""
+        return self._socket.fileno()
 
     def _watched(self) -> Iterator[dict[str, Any]]:
         self._socket.settimeout(None)

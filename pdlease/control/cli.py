@@ -86,7 +86,14 @@ def parser() -> argparse.ArgumentParser:
     watch.add_argument("--since", metavar="NUMBER", type=int, help="begin behind this sequence number")
     watch.add_argument("--follow", action="store_true", help="connect again when the daemon goes")
     watch.add_argument(
-        "--exec", metavar="PROGRAM", dest="program", help="call this for each event, with the event on its input"
+        "--timeout", metavar="SECONDS", type=float, default=60.0, help="end a run of --exec after this (default 60)"
+    )
+    watch.add_argument(
+        "--exec",
+        metavar="PROGRAM",
+        dest="program",
+        nargs=argparse.REMAINDER,
+        help="run this for what changes, the rest of the line its arguments, with the whole state on its input",
     )
     history = add("history", "Show the last events.")
     history.add_argument("count", metavar="COUNT", type=int, nargs="?", help="how many (default all that are kept)")

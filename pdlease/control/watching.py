@@ -1,16 +1,11 @@
 """
-C{pdleasectl watch}: events as lines, or a program called for each; across restarts of the daemon if asked to.
+C{pdleasectl watch}: events one by one; across restarts of the daemon if asked to.
 
-A hook program must never act on a stale picture: whenever events may have been missed (at the start, after the daemon
-restarted, after this watcher was cut off) it gets an event C{resync} with the whole status document first (design 11).
-The daemon executes nothing; this does, as its own user.
+Programs that are run for what happens (C{--exec}) are L{pdlease.control.hooks}.
 """
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
 from collections.abc import Callable, Mapping
 from time import sleep
 from typing import Any
@@ -31,7 +26,6 @@ class Follower:
 
     @param connect: makes a connection.
     @param told: called with each event.
-    @param wants_resync: whether C{resync} events are wanted.
     @param pause: waits for so many seconds.
     """
 
@@ -39,12 +33,10 @@ class Follower:
         self,
         connect: Callable[[], Control],
         told: Callable[[Event], None],
-        wants_resync: bool,
         pause: Callable[[float], None] = sleep,
     ) -> None:
         self._connect = connect
         self._told = told
-        self._wants_resync = wants_resync
         self._pause = pause
         self._instance = ""
         self._since: int | None = None
@@ -73,41 +65,8 @@ class Follower:
         with self._connect() as daemon:
             begun, events = daemon.watch(since)
             is_other_run = bool(self._instance) and begun["instance"] != self._instance
-            if self._wants_resync and (since is None or begun["missed"] or is_other_run):
-                with self._connect() as asking:
-                    status = asking.status()
-                self._tell(
-                    {"sequence": begun["sequence"], "time": None, "uplink": None, "event": "resync", "status": status}
-                )
             self._instance = begun["instance"]
             self._since = begun["sequence"] if since is None or is_other_run else since
             for event in events:
-                self._tell(event)
+                self._told(event)
                 self._since = event["sequence"]
-
-    def _tell(self, event: Event) -> None:
-        self._told(event)
-
-
-def run_program(program: str, event: Event, environment: Mapping[str, str] = os.environ) -> int:
-    """
-    Call a hook program: the event's name as its argument, the event as JSON on its standard input, and
-    C{PDLEASE_EVENT}, C{PDLEASE_UPLINK} and C{PDLEASE_SEQUENCE} in its environment.
-
-    One at a time: the next event waits until it ends.
-
-    @return: its exit status.
-    @raise OSError: when it cannot be started.
-    """
-    more = {
-        "PDLEASE_EVENT": str(event.get("event") or ""),
-        "PDLEASE_UPLINK": str(event.get("uplink") or ""),
-        "PDLEASE_SEQUENCE": str(event.get("sequence") or ""),
-    }
-    finished = subprocess.run(
-        [program, more["PDLEASE_EVENT"]],
-        input=json.dumps(event).encode(),
-        env={**environment, **more},
-        check=False,
-    )
-    return finished.returncode

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
+import time
 
 from jsonschema import validate
 from twisted.internet import reactor  # noqa: TID251 - real sockets need the real one
@@ -11,11 +14,13 @@ from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import TestCase
 
+import pdlease
 from pdlease.control.listening import listen_socket
 from pdlease.control.roles import Roles
 from pdlease.control.server import ControlService
 from tests.control.daemons import FakeDaemon
 from tests.control.running import Outcome, run, schema
+from tests.live.network import children_of
 
 
 class DaemonCase(TestCase):
@@ -177,9 +182,39 @@ class CommandTests(DaemonCase):
         validate(json.loads(last), schema("error"))
 
     async def test_hook(self) -> None:
-        """With --exec a program is called, first with the whole state; one that cannot be run is exit code 1."""
-        outcome = await self.ctl("watch", "--exec", "/nonexistent/hook", "--json")
+        """With --exec a program that cannot be run is exit code 1; what makes no sense with it is a usage error."""
+        outcome = await self.ctl("watch", "--json", "--exec", "/nonexistent/hook", "--an-argument")
         self.assertEqual((outcome.code, outcome.error()["code"]), (1, "failed"))
+        for words in (["--exec"], ["--since", "3", "--exec", "true"], ["--timeout", "0", "--exec", "true"]):
+            self.assertEqual((await self.ctl("watch", *words)).code, 2, words)
+
+    async def test_hook_run(self) -> None:
+        """
+        With --exec a program is run with its arguments and the whole state on its input; SIGTERM ends it first, and
+        then the watching, with 143.
+        """
+        path = os.path.abspath(self.mktemp())
+        program = "import sys, time; open(sys.argv[1], 'w').write(sys.stdin.read()); time.sleep(300)"
+        words = ("--control", os.path.abspath("c.sock"), "watch", "--exec", sys.executable, "-c", program, path)
+        top = os.path.dirname(os.path.dirname(pdlease.__file__))
+
+        def watch() -> int:
+            with subprocess.Popen([sys.executable, "-m", "pdlease.control.cli", *words], cwd=top) as watching:
+                end = time.monotonic() + 20
+                while not (os.path.exists(path) and os.path.getsize(path)) and time.monotonic() < end:
+                    time.sleep(0.05)
+                (running,) = children_of(watching.pid)
+                watching.terminate()
+                code = watching.wait(10)
+                self.assertFalse(os.path.exists(f"/proc/{running}"))
+                return code
+
+        self.assertEqual(await deferToThread(watch), 143)
+        with open(path) as file:
+            document = json.load(file)
+        validate(document, schema("hook"))
+        validate(document["state"], schema("status"))
+        self.assertEqual(document["cause"], "start")
 
     async def test_gone(self) -> None:
         """A daemon that stops while it is waited for is exit code 3."""

@@ -1,0 +1,100 @@
+"""
+Hooks on a real daemon: run for what changes, and for nothing else.
+
+What the examples in C{docs/examples/hooks} do with it is L{tests.live.test_hook_examples}.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from jsonschema import validate
+
+from tests.control.running import schema
+from tests.live.network import Program, ip, until
+from tests.live.scripted import WithServer
+
+TELL = "import sys; open(sys.argv[1], 'a').write(sys.stdin.read())"
+"""A hook that keeps what it is told, a line each."""
+
+
+class WithHook(WithServer):
+    """A daemon, and a hook that watches it."""
+
+    def watch(self, *command: str, timeout: str = "20", env: dict[str, str] | None = None) -> Program:
+        """Run C{pdleasectl watch --exec} in the router's namespace, beside the daemon."""
+        words = self.daemon.ctl_words("watch", "--timeout", timeout, "--exec", *command)
+        return self.network.run("hook", self.network.router, *words, env=env)
+
+
+class HookTests(WithHook):
+    """Tests of when and with what a hook is run."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.path = self.network.folder / "told"
+
+    def told(self, count: int, seconds: float = 10.0) -> list[dict[str, Any]]:
+        """Wait for so many runs; what they were told, each of its schema."""
+        until(lambda: len(self.lines()) >= count, seconds, f"{count} runs of the hook; {self.hook.said()}")
+        documents = [json.loads(line) for line in self.lines()]
+        for document in documents:
+            validate(document, schema("hook"))
+            validate(document["state"], schema("status"))
+        return documents
+
+    def lines(self) -> list[str]:
+        return self.path.read_text().splitlines() if self.path.exists() else []
+
+    def begin(self) -> None:
+        """A bound daemon, and the hook behind its first run."""
+        self.start()
+        self.hook = self.watch(sys.executable, "-c", TELL, str(self.path))
+        self.told(1)
+
+    def test_life(self) -> None:
+        """
+        A hook is told of the start, a renewal, a link that goes down, a restart of the daemon, even by C{kill -9}, and
+        the end of a lease; each time with the whole state, and in between of nothing.
+        """
+        self.begin()
+        first = self.told(1)[0]
+        self.assertEqual((first["cause"], first["state"]["uplinks"]["wan0"]["state"]), ("start", "bound"))
+        time.sleep(2.5)
+        self.daemon.ctl("renew")
+        renewed = self.told(2)[1]
+        self.assertEqual([entry["what"] for entry in renewed["changed"]], ["lifetimes"])
+        self.assertIn("refreshed", [event.get("change") for event in renewed["events"]])
+        self.daemon.kill()
+        self.daemon.start()
+        self.daemon.bound()
+        restarted = until(lambda: [one for one in self.told(3) if one["cause"] == "resync"], 20, "a resync")[0]
+        self.assertNotEqual(restarted["instance"], first["instance"])
+        until(lambda: self.told(3)[-1]["state"]["uplinks"]["wan0"]["state"] == "bound", 10, "the lease to be told of")
+        count = len(self.lines())
+        self.network_link("down")
+        down = self.told(count + 1)[-1]
+        self.assertFalse(next(iter(down["changed"][0]["new"].values()))["installed"])
+        self.network_link("up")
+        self.told(count + 2)
+        self.daemon.ctl("release", "wan0")
+        until(lambda: not self.told(1)[-1]["state"]["uplinks"]["wan0"]["prefixes"], 10, "the release to be told of")
+
+    def network_link(self, state: str) -> None:
+        """Set lan0 up or down."""
+        ip("-n", self.network.router, "link", "set", "lan0", state)
+
+    def test_hangs(self) -> None:
+        """A hook that hangs is ended with what it started, and told of; the next change is told to the next run."""
+        self.start()
+        child = self.network.folder / "child"
+        script = f"sleep 300 & echo $! > {child}; wait"
+        self.hook = self.watch("/bin/sh", "-c", script, timeout="0.5")
+        until(lambda: "took longer than 0.5 s and was ended" in self.hook.said(), 10, "a word on the hook that hangs")
+        until(lambda: not Path(f"/proc/{child.read_text().strip()}").exists(), 5, "the end of its child")
+        os.kill(self.hook.process.pid, 0)
