@@ -1,5 +1,5 @@
 """
-Leases that nobody could date when the daemon started, dated once the wall clock can be believed (R-D-06, R-12-06).
+Leases that nobody could date when the daemon started, dated once the wall clock can be believed (R-12-06).
 
 A router without a battery starts in 1970: a lease from before the boot is asked for, not used.  When the wall clock has
 been set, the store is read again: what it says of times is now as good as if it had been so from the start.  When that

@@ -41,7 +41,7 @@ class ITimeSource(Interface):
     def wall_is_trusted() -> bool:
         """
         Whether the wall clock can be believed: the kernel says it is synchronised, or it is at least later than this
-        program's release and than what it is compared with (R-D-06).
+        program's release and than what it is compared with (R-12-06).
         """
 
 

@@ -149,7 +149,7 @@ class UplinkRecord:
     @ivar sol_max_rt: the SOL_MAX_RT in force (seconds), or C{None} for the default (A.3).
     @ivar inf_max_rt: the INF_MAX_RT in force (seconds), or C{None}.
     @ivar trusted: false where the clock cannot tell how much of the lifetimes is left (another boot and no trustworthy
-        wall clock, R-D-06); such a lease is asked for again, not installed.
+        wall clock, R-12-06); such a lease is asked for again, not installed.
     @ivar key: what the server signs Reconfigure with, or C{None}.
     @ivar former: prefixes that were lost, each with the IAID of its association, to be asked for by name (R-8168-02).
     @ivar stale: subnets that hosts must still be told are over (9096-STALE-1).

@@ -272,7 +272,7 @@ class Daemon(ObservedService):
             await self._store.forget_uplink(name)
 
     def _clock_jumped(self) -> None:
-        """The wall clock was set: what could not be dated may be dated now (R-D-06)."""
+        """The wall clock was set: what could not be dated may be dated now (R-12-06)."""
         from pdlease.dating import date_leases
 
         if self.router is not None and self._times.wall_is_trusted():

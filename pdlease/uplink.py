@@ -106,7 +106,7 @@ class Uplink:
         self.counted: dict[str, int] = {}
         self._around = around
         self._marks = marks
-        self._port_problem = self._holder = ""
+        self._port_problem = self._holder = self._send_problem = ""
         self._index: int | None = None
         self._was_index: int | None = None
         self._ready = False
@@ -196,7 +196,7 @@ class Uplink:
 
     @property
     def is_undated(self) -> bool:
-        """Whether there is a lease from before a restart that nobody can date: asked for, not used (R-D-06)."""
+        """Whether there is a lease from before a restart that nobody can date: asked for, not used (R-12-06)."""
         return self.session.suspect is not None
 
     def date(self, lease: Lease) -> None:
@@ -300,9 +300,13 @@ class Uplink:
         self._untold.append(
             ("sent", lambda: {"message": describe(effect.message), "problem": problem and str(problem)})
         )
+        told, self._send_problem = self._send_problem, str(problem or "")
         if problem is not None:
             self.counted["send_failed"] = self.counted.get("send_failed", 0) + 1
-            self.log.warn("{uplink}: a message could not be sent: {problem}", uplink=self.name, problem=str(problem))
+            # said once, however many retransmissions meet with it
+            (self.log.debug if told == self._send_problem else self.log.warn)(
+                "{uplink}: a message could not be sent: {problem}", uplink=self.name, problem=self._send_problem
+            )
 
     def _set_timer(self) -> None:
         due = self.session.due

@@ -513,7 +513,7 @@ class SystemTimesTests(SynchronousTestCase):
     def test_trust(self) -> None:
         """
         The wall clock is believed when the kernel says it is synchronised, or when it is later than the release of this
-        program (R-D-06).
+        program (R-12-06).
         """
 
         class Times(SystemTimes):

@@ -51,7 +51,7 @@ class DatingTests(SynchronousTestCase):
     def test_dated(self) -> None:
         """
         A lease that nobody could date is on the LAN as soon as the store can say when it ends, and kept as trusted,
-        although no server has answered yet (R-D-06, R-12-06).
+        although no server has answered yet (R-12-06).
         """
         house = self.house
         self.assertEqual((house.addresses(), house.uplink().is_undated), ({}, True))

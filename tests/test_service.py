@@ -431,7 +431,7 @@ class StartTests(DaemonCase):
     def test_clock_is_set(self) -> None:
         """
         A lease that nobody could date is used as soon as the wall clock was set to what can be believed, whether or not
-        a server has answered (R-D-06, R-12-06); a store that cannot be read then is no end.
+        a server has answered (R-12-06); a store that cannot be read then is no end.
         """
         kept = record(1000.0)
 

@@ -252,7 +252,7 @@ def _extended(turn: Turn, outcome: Outcome, server: DUID) -> None:
     elif outcome.served:
         _served(turn, outcome, server)
     elif outcome.verdicts and not turn.session.lease.prefixes:
-        # Everything withdrawn; or a lease that nobody could date (R-D-06), and the server does not confirm it.
+        # Everything withdrawn; or a lease that nobody could date (R-12-06), and the server does not confirm it.
         turn.become(suspect=None)
         turn.enter(Trigger.WITHDRAWN)
     elif outcome.verdicts:

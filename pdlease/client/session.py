@@ -44,7 +44,7 @@ class Session:
     @ivar reason: why; L{explain} makes a sentence of it.
     @ivar detail: what belongs into the reason's sentence.
     @ivar lease: what is held and may be used.
-    @ivar suspect: a lease from before a restart that nobody can date (R-D-06): asked for, not used; or C{None}.
+    @ivar suspect: a lease from before a restart that nobody can date (R-12-06): asked for, not used; or C{None}.
     @ivar associations: how each identity association stands, in order of configuration.
     @ivar exchange: the exchange of messages under way, or C{None}.
     @ivar offers: servers' offers, collected now or kept for when the chosen server does not deliver.
@@ -202,7 +202,7 @@ class Session:
         A session whose link is down.
 
         @param lease: what is held from before a restart and may be used, or C{None}.
-        @param suspect: what was held but cannot be dated (R-D-06), or C{None}; one of the two at most.
+        @param suspect: what was held but cannot be dated (R-12-06), or C{None}; one of the two at most.
         @param key: what the server signs Reconfigure with, as kept from before, or C{None}.
         @param former: what was lost before the restart, as in L{UplinkRecord.former}.
         """

@@ -321,7 +321,7 @@ class RestartTests(SynchronousTestCase):
 
 class SuspectTests(SynchronousTestCase):
     """
-    R-12-06 and R-D-06: a stored lease that cannot be dated.
+    R-12-06: a stored lease that cannot be dated.
     """
 
     def test_asked_for_not_used(self) -> None:

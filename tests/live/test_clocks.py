@@ -120,7 +120,7 @@ class SteppedClockTests(WithServer):
         self.assertRegex(self.daemon.said(), "(?m)^20[2-9][0-9]-")
 
     def test_soliciting(self) -> None:
-        """Solicits keep their times while the clock goes from 1970 to today and back (R-15-11, A.2)."""
+        """R-15-11: Solicits keep their times (A.2) while the clock goes from 1970 to today and back."""
         self.server.start("--script", "silent on")
         daemon = self.bent(1970)
         first = self.nth(MessageType.SOLICIT, 0, 5)
@@ -138,7 +138,7 @@ class SteppedClockTests(WithServer):
         self.assert_bent()
 
     def test_retransmission(self) -> None:
-        """Requests keep their times just so: 1 s, then twice that, a tenth more or less (R-15-01, R-15-11)."""
+        """R-15-01, R-15-11: Requests keep their times just so: 1 s, then twice that, a tenth more or less."""
         liar = Liar(self.network, self.heard)
         self.addCleanup(liar.close)
         daemon = self.bent(2026)
@@ -157,8 +157,8 @@ class SteppedClockTests(WithServer):
 
     def test_bound(self) -> None:
         """
-        T1 is honoured, the lease is kept, and the kernel's lifetimes go on as if nothing had happened, with the clock
-        stepped back and forth all the while.
+        R-15-11: T1 is honoured, the lease is kept, and the kernel's lifetimes go on as if nothing had happened, with
+        the clock stepped back and forth all the while.
         """
         self.server.start("--t1", "4", "--t2", "10", "--preferred", "50", "--valid", "60")
         daemon = self.bent(1970)
@@ -183,7 +183,7 @@ class SteppedClockTests(WithServer):
         self.assert_bent()
 
     def test_until_the_end(self) -> None:
-        """T2 and the end of the valid lifetime are honoured as well when the server is gone."""
+        """R-15-11: T2 and the end of the valid lifetime are honoured as well when the server is gone."""
         self.server.start("--t1", "3", "--t2", "5", "--preferred", "6", "--valid", "8")
         daemon = self.bent(2026)
         daemon.bound()

@@ -45,7 +45,7 @@ class BindTests(WithKea):
         self.assertEqual([kind for kind in kinds if kind in wanted][:4], wanted)
 
     def test_several_delegations(self) -> None:
-        """Two IA_PDs of one uplink get a prefix each, from one Solicit (R-17.2-01)."""
+        """R-17.2-01: two IA_PDs of one uplink get a prefix each, from one Solicit."""
         status = self.start(uplinks={"wan0": ['["lan0"]', '["lan1"]']})
         self.assertEqual(len({held["prefix"] for held in status["prefixes"]}), 2)
         self.assertEqual(len({held["iaid"] for held in status["prefixes"]}), 2)
@@ -95,7 +95,7 @@ class ShortLeaseTests(WithKea):
     kea_changes = {"renew_timer": 4, "rebind_timer": 8, "preferred_lifetime": 12, "valid_lifetime": 16}
 
     def test_t1_is_honoured(self) -> None:
-        """Renew is sent when T1 is over, not before and not a second later (R-18.2.4-08)."""
+        """R-18.2.4-08: Renew is sent when T1 is over, not before and not a second later."""
         self.start()
         reply, _ = self.first(self.heard, MessageType.REPLY, 0, 5)
         renew, _ = self.first(self.heard, MessageType.RENEW, reply, 8)
@@ -182,7 +182,7 @@ class UplinkTests(WithKea):
         self.assertNotIn(MessageType.SOLICIT, self.heard.types(since))
 
     def test_uplink_made_again(self) -> None:
-        """A link that is deleted and made again with another index, as PPP does: the lease is kept, Rebind (R-D-03)."""
+        """R-D-03: a link that is deleted and made again with another index, as PPP does: the lease is kept, Rebind."""
         prefix = self.start()["prefixes"][0]["prefix"]
         before = self.on_lan(self.network)
         self.kea.stop()
@@ -223,7 +223,7 @@ class TwoUplinksTests(WithKea):
     uplinks = 2
 
     def test_two_uplinks(self) -> None:
-        """Each uplink has a prefix and a session of its own, same DUID, distinct IAIDs (R-18-00, R-12-01)."""
+        """R-18-00, R-12-01: each uplink has a prefix and a session of its own, same DUID, distinct IAIDs."""
         self.start(uplinks={"wan0": ['["lan0"]'], "wan1": ['["lan1"]']})
         second = self.daemon.bound("wan1")
         first = self.daemon.status("wan0")

@@ -29,9 +29,9 @@ class PointToPointTests(LiveCase):
 
     def test_point_to_point(self) -> None:
         """
-        A prefix is got over a link without a hardware address.  When the link vanishes and comes back with another
-        index and another link-local address, the LAN keeps its addresses and the first message is a Rebind for the same
-        prefix (R-D-03, R-18.2.12-01).
+        R-D-03, R-18.2.12-01: a prefix is got over a link without a hardware address.  When the link vanishes and comes
+        back with another index and another link-local address, the LAN keeps its addresses and the first message is a
+        Rebind for the same prefix.
         """
         network = self.make_network(uplinks=0)
         tunnel = Tunnel(network)
@@ -89,8 +89,8 @@ class UplinkTests(WithServer):
 
     def test_link_local_lost(self) -> None:
         """
-        Without a link-local address nothing can be sent: the status says so; when there is one again the session goes
-        on, and no lease was lost meanwhile (R-5-04).
+        R-5-04: without a link-local address nothing can be sent: the status says so; when there is one again the
+        session goes on, and no lease was lost meanwhile.
         """
         self.start()
         self.network.sysctl(self.network.router, "net/ipv6/conf/wan0/addr_gen_mode", "1")
@@ -107,8 +107,8 @@ class UplinkTests(WithServer):
 
     def test_link_local_duplicate(self) -> None:
         """
-        A link-local address that another host holds is not used, nor is one that is still tentative; the status says
-        what is waited for (R-5-04).
+        R-5-04: a link-local address that another host holds is not used, nor is one that is still tentative; the
+        status says what is waited for.
         """
         router = self.network.router
         for setting, value in (("addr_gen_mode", "1"), ("accept_dad", "1"), ("dad_transmits", "1")):

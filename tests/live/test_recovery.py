@@ -94,7 +94,7 @@ class CrashTests(WithKea):
         self.assertEqual(self.on_lan(self.network), before)
 
     def test_second_instance(self) -> None:
-        """A second daemon on the same state folder or on the same uplink is refused with status 1 (R-D-01)."""
+        """R-D-01: a second daemon on the same state folder or on the same uplink is refused with status 1."""
         self.start()
         same_state = self.make_daemon(self.network, name="second")
         same_state.state = self.daemon.state
@@ -149,7 +149,7 @@ class StoreTests(WithKea):
         return self.daemon.state / "identity.json"
 
     def test_same_identity_after_restart(self) -> None:
-        """DUID and IAIDs are the same after a restart and after a change of order in the file (R-12-02, W-5)."""
+        """R-12-02: DUID and IAIDs are the same after a restart and after a change of order in the file (W-5)."""
         first = self.start(uplinks={"wan0": ['["lan0"]', '["lan1"]']})
         known = json.loads(self.daemon.ctl("identity", "--json").stdout)
         self.daemon.stop()
@@ -173,7 +173,7 @@ class StoreTests(WithKea):
         self.assertIn("identity", self.daemon.said().splitlines()[-1] + self.daemon.said()[-2000:])
 
     def test_damaged_lease(self) -> None:
-        """A damaged lease file is set aside with a remark; the client asks anew with the same identity (R-12-05)."""
+        """R-12-05: a damaged lease file is set aside with a remark; the client asks anew with the same identity."""
         prefix = self.start()["prefixes"][0]["prefix"]
         self.daemon.stop()
         files = [p for p in self.daemon.state.iterdir() if "wan0" in p.name]

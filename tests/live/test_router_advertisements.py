@@ -113,7 +113,7 @@ class ChangeTests(WithServer):
         self.assertEqual(len(self.on_lan(self.network)), 1)
 
     def test_own_address(self) -> None:
-        """Another link-local address of ours brings a Renew from it (R-18.2.4-09, R-8987-05)."""
+        """R-18.2.4-09, R-8987-05: another link-local address of ours brings a Renew from it."""
         self.start()
         (old,) = [
             word

@@ -90,8 +90,8 @@ class ClientPortTests(SynchronousTestCase):
 
     def test_exchange(self) -> None:
         """
-        Each uplink sends by its own link, to the group of all servers, from port 546 and the link-local address, and
-        hears its own answers alone (R-5-01, R-5-02, R-7.2-01, R-7.2-03).
+        R-5-02, R-7.2-01, R-7.2-02, R-7.2-03: each uplink sends by its own link, to the group of all servers and their
+        port, from port 546 and the link-local address, and hears its own answers, sent to port 546, alone.
         """
         for link in LINKS:
             self.assertIsNone(self.ports[link].send(link.encode()))
@@ -112,9 +112,9 @@ class ClientPortTests(SynchronousTestCase):
 
     def test_source(self) -> None:
         """
-        The source is the link-local address whatever other addresses the link has, those of a prefix that is being
-        released too, and stays the same from one transmission to the next: relays answer to it (R-5-01, R-18.2.7-04,
-        R-19-01).
+        R-5-01, R-18.2.7-04, R-19-01: the source is the link-local address whatever other addresses the link has, those
+        of a prefix that is being released too, and stays the same from one transmission to the next: relays answer to
+        it.
         """
         before = self.sent(b"solicit")
         self.assertEqual(before, f"{link_local('nla')} 546")
@@ -127,22 +127,36 @@ class ClientPortTests(SynchronousTestCase):
         self.until(lambda: self.told["nla"])
 
     def test_hop_limit(self) -> None:
-        """Whatever hop limit an answer has left, it is taken: relays and routed servers are further away (R-D-02)."""
+        """
+        R-D-02: whatever hop limit an answer has left, it is taken: relays and routed servers are further away.  Ours
+        go out with the kernel's own for groups, which is 1.
+        """
         for left in (1, 64, 255):
             self.servers["nla"].setsockopt(socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS, left)
             self.told["nla"].clear()
             self.answer("nla", b"reply")
             self.until(lambda: self.told["nla"])
             self.assertEqual(self.told["nla"], [(b"reply", link_local("nla-isp"))])
+        server = self.servers["nla"]
+        server.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVHOPLIMIT, 1)
+        self.assertIsNone(self.ports["nla"].send(b"solicit"))
+        self.assertTrue(select.select([server], [], [], 5)[0])
+        _, ((_, _, value),), _, _ = server.recvmsg(100, socket.CMSG_SPACE(4))
+        self.assertEqual(struct.unpack("=i", value), (1,))
 
     def test_multicast(self) -> None:
-        """What is sent to all nodes does not reach the session (R-16-01)."""
-        self.answer("nla", b"all", "ff02::1")
-        self.until(lambda: self.told["nla"])
-        self.assertEqual(self.told["nla"], [("multicast", "sent to ff02::1")])
+        """
+        R-16-01: what is sent to all nodes or to our solicited-node group does not reach the session; the group of all
+        servers is none of ours, and what is sent to it does not come in at all.
+        """
+        solicited = f"ff02::1:ff{link_local('nla')[-7:]}"
+        for group in ("ff02::1:2", "ff02::1", solicited):
+            self.answer("nla", b"all", group)
+        self.until(lambda: len(self.told["nla"]) > 1)
+        self.assertEqual(self.told["nla"], [("multicast", "sent to ff02::1"), ("multicast", f"sent to {solicited}")])
 
     def test_fragments(self) -> None:
-        """Datagrams much longer than the link's MTU come in whole, and go out too (R-D-05, R-D-06)."""
+        """R-D-05, R-D-06: datagrams much longer than the link's MTU come in whole, 65,527 octets at most, and go out."""
         for size in (3000, 60000, 65527 - 8):
             self.told["nla"].clear()
             self.answer("nla", bytes(size))
@@ -152,7 +166,7 @@ class ClientPortTests(SynchronousTestCase):
         self.assertTrue(select.select([self.servers["nla"]], [], [], 5)[0])
 
     def test_wrong_link(self) -> None:
-        """A port whose socket hears other links drops what came in by them (R-16-02)."""
+        """R-16-02: a port whose socket hears other links drops what came in by them."""
         told: list[str] = []
         for link in LINKS:
             self.ports[link].stop()
@@ -170,7 +184,7 @@ class ClientPortTests(SynchronousTestCase):
         self.assertEqual(sorted(told), ["taken", "wrong_link"])
 
     def test_link_down(self) -> None:
-        """On a link that is down or gone sending fails, which is returned and counted, no more (R-D-04)."""
+        """R-D-04: on a link that is down or gone sending fails, which is returned and counted, no more."""
         port = self.ports["nla"]
         ip("link set nla down")
         problem = port.send(b"solicit")

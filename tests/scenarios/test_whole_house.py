@@ -243,7 +243,7 @@ class LifeTests(BoundCase):
 
     def test_restart_with_an_untrusted_lease(self) -> None:
         """
-        A lease that nobody can date is asked for but not installed before a server confirms it (R-D-06, design 14).
+        A lease that nobody can date is asked for but not installed before a server confirms it (R-12-06, design 14).
         """
         record = self.bound().uplink().record
         again = House()
@@ -306,8 +306,8 @@ class LinkTests(BoundCase):
 
     def test_link_local_address_is_waited_for(self) -> None:
         """
-        While the link-local address is tentative nothing is sent; with its confirmation, which is heard and not polled,
-        the Solicit goes out (R-5-04, D3).
+        R-5-04: while the link-local address is tentative nothing is sent; with its confirmation, which is heard and not
+        polled, the Solicit goes out (D3).
         """
         house = House()
         house.kernel.detects = True
