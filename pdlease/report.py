@@ -20,6 +20,7 @@ from pdlease.wanted import CarvedPrefix, Share, WantedAddress
 from pdlease.wire.information import information
 
 if TYPE_CHECKING:
+    from pdlease.client.session import Session
     from pdlease.uplink import Uplink
 
 Document = dict[str, Any]
@@ -80,7 +81,11 @@ def uplink_document(uplink: Uplink, share: Share, applier: Applier, now: float) 
         "next_message": coming[0].name.lower() if coming else None,
         "next_message_seconds": seconds_until(coming[1], now) if coming else None,
         "sol_max_rt_seconds": session.sol_max_rt_in_force,
+        "sol_max_rt_server": _setter(session),
         "counters": counters(uplink),
+        "last_dropped": {
+            reason: {"source": source, "detail": detail} for reason, (source, detail) in uplink.last_dropped.items()
+        },
         "assignments": assignments(share, applier, now),
         "stale": [
             {"link": one.link, "subnet": str(one.subnet), "seconds": seconds_until(one.until, now)}
@@ -95,6 +100,12 @@ def uplink_document(uplink: Uplink, share: Share, applier: Applier, now: float) 
         "information": information(session.information),
         "store_problem": uplink.keeper.problem or None,
     }
+
+
+def _setter(session: Session) -> str | None:
+    """Who set the SOL_MAX_RT in force; C{None} if nobody did, or before the last restart."""
+    known = session.sol_max_rt is not None and session.max_rt_server is not None
+    return str(session.max_rt_server) if known else None
 
 
 def prefix_document(held: DelegatedPrefix, iaid: int, now: float) -> Document:
@@ -182,7 +193,9 @@ def explanation(uplink: Uplink, share: Share | None, applier: Applier, now: floa
         lines.append(f"{uplink.name}: {deaf}; until then changes upstream are not noticed.")
     for reason, number in session.counters.discarded.items():
         times = "once" if number == 1 else f"{number} times"
-        lines.append(f"{uplink.name}: dropped {times}: {reason.value}.")
+        source, detail = uplink.last_dropped.get(reason.name.lower(), ("", ""))
+        last = f"; last from {source}: {detail}" if source and detail else f"; last from {source}" if source else ""
+        lines.append(f"{uplink.name}: dropped {times}: {reason.value}{last}.")
     if session.state is State.SOLICITING and not session.counters.received and session.counters.sent:
         lines.append(
             f"{uplink.name}: no DHCPv6 message has been received at all: does a firewall drop UDP port 546, and does "

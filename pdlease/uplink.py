@@ -72,6 +72,8 @@ class Uplink:
     @ivar session: the one thing that changes.
     @ivar waits_for: why nothing can be sent at present, in words, or the empty string.
     @ivar upstream: the watch over what is at the other end.
+    @ivar counted: what the session does not count itself.
+    @ivar last_dropped: what was dropped last for each reason: the sender's address, and details in words.
     """
 
     log = Logger()
@@ -104,6 +106,7 @@ class Uplink:
         )
         self.port: ClientPort | None = None
         self.counted: dict[str, int] = {}
+        self.last_dropped: dict[str, tuple[str, str]] = {}
         self._around = around
         self._marks = marks
         self._port_problem = self._holder = self._send_problem = ""
@@ -235,6 +238,7 @@ class Uplink:
     def discarded(self, reason: str, source: str, detail: str) -> None:
         """A datagram was dropped before the session saw it; count and show why."""
         self.counted[f"discarded_{reason}"] = self.counted.get(f"discarded_{reason}", 0) + 1
+        self.last_dropped[reason] = source, detail
         self._tell("discarded", reason=reason, source=source, detail=detail)
 
     def _happen(self, occurrence: Occurrence) -> None:
@@ -279,7 +283,7 @@ class Uplink:
         elif isinstance(effect, Moved):
             self._moved(effect)
         elif isinstance(effect, Discarded):
-            self._tell("discarded", reason=effect.reason.name.lower(), source=effect.source, detail=effect.detail)
+            self._dropped(effect)
         elif isinstance(effect, Remembered):
             self._to_keep = True
         elif isinstance(effect, Informed):
@@ -287,6 +291,21 @@ class Uplink:
         elif isinstance(effect, Released):
             self._tell("released")
             self._tell_released()
+
+    def _dropped(self, effect: Discarded) -> None:
+        reason, source, detail = effect.reason.name.lower(), effect.source, effect.detail
+        self.last_dropped[reason] = source, detail
+        if effect.reason.is_loud:
+            self.log.warn(
+                "{uplink}: from {source}: {sentence}: {detail}",
+                uplink=self.name,
+                event="discarded",
+                fields={"reason": reason},
+                source=source,
+                sentence=effect.reason.value,
+                detail=detail,
+            )
+        self._tell("discarded", reason=reason, source=source, detail=detail)
 
     def _moved(self, effect: Moved) -> None:
         old, new = effect.old.name.lower(), effect.new.name.lower()

@@ -236,7 +236,11 @@ class WhyTests(ReportCase):
         house = self.house()
         stray = encode(Message(MessageType.RELAY_FORWARD, 1))
         house.arrive(house.line(), stray)
-        self.assertIn("wan: dropped once: message type that only servers and relays receive (R-16.2-01).", self.why())
+        self.assertIn(
+            "wan: dropped once: message type that only servers and relays receive (R-16.2-01); last from fe80::5e: "
+            "Relay_forward.",
+            self.why(),
+        )
         house.arrive(house.line(), stray)
         self.assertTrue([line for line in self.why() if line.startswith("wan: dropped 2 times: ")])
 

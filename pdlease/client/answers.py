@@ -12,7 +12,7 @@ from math import inf
 
 from attrs import evolve
 
-from pdlease.client.incoming import Answer, answer, requested, type_problem, valid_max_rt
+from pdlease.client.incoming import Answer, answer, repeated, requested, type_problem, valid_max_rt
 from pdlease.client.occurrences import Arrived, Disowned, LeaseChanged
 from pdlease.client.reasons import Change, DiscardReason, Reason
 from pdlease.client.reconfigure import key_after, reconfigure_problem, replay_of
@@ -61,13 +61,14 @@ def arrived(turn: Turn, occurrence: Arrived) -> None:
 
 def _blemishes(turn: Turn, message: Message, source: str) -> None:
     """
-    Count a message that may be looked at, and what is wrong with it although it is good enough (R-16-20, R-16-23).
+    Count a message that may be looked at, and what is wrong with it although it is good enough (R-16-20 to R-16-23).
     """
     turn.become(counters=turn.session.counters.one_received(MessageType(message.message_type)))
     wish = turn.session.settings.wish
     parts = [(DiscardReason.MALFORMED_OPTION, str(option.problem)) for option in message.malformed]
     if message.surplus:
         parts.append((DiscardReason.SURPLUS, f"{message.surplus} octets"))
+    parts.extend(repeated(message))
     foreign = (ia for ia in message.ia_pds if wish(ia.iaid) is None)
     parts.extend((DiscardReason.IA_NOT_OURS, f"IA_PD {ia.iaid} {status_words(ia.status)}".rstrip()) for ia in foreign)
     turn.discard_parts(parts, source)

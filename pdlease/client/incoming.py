@@ -18,6 +18,7 @@ from pdlease.wire.chain import MalformedOption, Option
 from pdlease.wire.codes import MessageType, OptionCode
 from pdlease.wire.duid import DUID
 from pdlease.wire.messages import Message
+from pdlease.wire.prefixes import IAPD
 
 _FROM_SERVERS = frozenset({MessageType.ADVERTISE, MessageType.REPLY, MessageType.RECONFIGURE})
 
@@ -30,6 +31,22 @@ _OF_THE_PROTOCOL = frozenset(
 
 _REPEATED = frozenset({OptionCode.NTP_SERVER, OptionCode.VENDOR_OPTIONS})
 """Options of which each instance counts (R-5908-01, R-21.16-01)."""
+
+_SINGLE = frozenset(
+    {
+        OptionCode.CLIENT_ID,
+        OptionCode.SERVER_ID,
+        OptionCode.PREFERENCE,
+        OptionCode.STATUS_CODE,
+        OptionCode.RAPID_COMMIT,
+        OptionCode.RECONFIGURE_MESSAGE,
+        OptionCode.RECONFIGURE_ACCEPT,
+        OptionCode.INFORMATION_REFRESH_TIME,
+        OptionCode.SOL_MAX_RT,
+        OptionCode.INF_MAX_RT,
+    }
+)
+"""Options that a client goes by, and of which a message has one; of Authentication see R-20-04."""
 
 LONGEST_MAX_RT = 86400
 """The longest SOL_MAX_RT and INF_MAX_RT that count, seconds (A.3)."""
@@ -106,6 +123,25 @@ def requested(message: Message, settings: Settings) -> tuple[Option, ...]:
                 found.append(option)
             seen.add(option.code)
     return tuple(found)
+
+
+def repeated(message: Message) -> tuple[Remark, ...]:
+    """
+    What stands in a message more often than it may, and is passed over but for the first (R-16-21, R-16-22).
+    """
+    remarks: list[Remark] = []
+    seen: set[tuple[int, int]] = set()
+    for option in message.options:
+        if isinstance(option, IAPD):
+            key, remark = (option.code, option.iaid), (DiscardReason.IA_REPEATED, f"IA_PD {option.iaid}")
+        elif option.code in _SINGLE and not isinstance(option, MalformedOption):
+            key, remark = (option.code, 0), (DiscardReason.REPEATED_OPTION, f"option {option.code}")
+        else:
+            continue
+        if key in seen:
+            remarks.append(remark)
+        seen.add(key)
+    return tuple(remarks)
 
 
 def valid_max_rt(value: int | None) -> int | None:

@@ -57,6 +57,21 @@ def times(t1: int, t2: int, lifetimes: Sequence[tuple[float, float]]) -> tuple[f
     return renew, rebind
 
 
+def are_late(t1: int, t2: int, lifetimes: Sequence[tuple[float, float]]) -> bool:
+    """
+    Whether T1 or T2 is not before the end of the shortest valid lifetime, so that L{times} takes another instead; that
+    both are that end is a server's word, not a mistake.
+
+    @param t1: as received.
+    @param t2: as received.
+    @param lifetimes: as for L{times}.
+    """
+    shortest_valid = min(valid for _, valid in lifetimes)
+    renew, rebind = seconds(t1), seconds(t2)
+    late = shortest_valid <= renew < inf or shortest_valid <= rebind < inf
+    return late and not (renew == rebind == shortest_valid)
+
+
 def times_of_unextended(now: float, t2_at: float, valid_until: float) -> tuple[float, float]:
     """
     When to ask again for an association that a Reply passed over or refused while others were served.

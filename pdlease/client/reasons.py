@@ -98,7 +98,9 @@ class DiscardReason(Enum):
     SERVER_FAILED = "Reply with a failure status for the whole message (R-18.2.10-03)"
     NOTHING_IN_REPLY = "Reply without any of our identity associations (R-15-10)"
     IA_NOT_OURS = "identity association that was not asked for (R-16-23)"
+    IA_REPEATED = "identity association that stands in the message before (R-16-22)"
     IA_TIMES = "identity association with T1 after T2"
+    IA_TIMES_LATE = "T1 or T2 not before the end of a valid lifetime; chosen anew"
     IA_STATUS_WITH_PREFIX = "prefix in an identity association that failed"
     PREFIX_LIFETIMES = "prefix with a preferred lifetime longer than the valid one"
     PREFIX_KIND = "prefix that is not global unicast or unique local"
@@ -107,6 +109,7 @@ class DiscardReason(Enum):
     PREFIX_TOO_LONG = "prefix longer than the configuration can use (R-8168-06)"
     TOO_MANY_PREFIXES = "more prefixes in one identity association than are kept"
     MALFORMED_OPTION = "option with malformed content"
+    REPEATED_OPTION = "option that may stand once, repeated; the first counts (R-16-21)"
     SURPLUS = "octets left over after the last option"
     RECONFIGURE_UNWANTED = "Reconfigure, which was not agreed upon"
     RECONFIGURE_MALFORMED = "Reconfigure without what it must contain"
@@ -115,3 +118,26 @@ class DiscardReason(Enum):
     RECONFIGURE_BUSY = "Reconfigure while an exchange is under way"
     RECONFIGURE_TOO_OFTEN = "Reconfigure too soon after the one before"
     RECONFIGURE_POINTLESS = "Reconfigure while nothing is held"
+
+    @property
+    def is_loud(self) -> bool:
+        """Whether the log tells of it unasked: a server that means us says what cannot be used."""
+        return self in _LOUD
+
+
+_LOUD = frozenset(
+    {
+        DiscardReason.OTHER_SERVER,
+        DiscardReason.IA_NOT_OURS,
+        DiscardReason.IA_REPEATED,
+        DiscardReason.IA_TIMES,
+        DiscardReason.IA_TIMES_LATE,
+        DiscardReason.IA_STATUS_WITH_PREFIX,
+        DiscardReason.PREFIX_LIFETIMES,
+        DiscardReason.PREFIX_KIND,
+        DiscardReason.PREFIX_OVERLAP,
+        DiscardReason.PREFIX_TOO_LONG,
+        DiscardReason.TOO_MANY_PREFIXES,
+        DiscardReason.REPEATED_OPTION,
+    }
+)

@@ -11,7 +11,7 @@ from ipaddress import IPv6Network
 
 from attrs import evolve, frozen
 
-from pdlease.client.lifetimes import seconds, times
+from pdlease.client.lifetimes import are_late, seconds, times
 from pdlease.client.reasons import DiscardReason
 from pdlease.client.settings import IAWish
 from pdlease.client.states import ASSOCIATION, IAState, IATrigger
@@ -206,6 +206,8 @@ def judge(
             (p.preferred_until - now, p.valid_until - now) for p in prefixes
         ]
         t1, t2 = times(ia.t1, ia.t2, lifetimes)
+        if are_late(ia.t1, ia.t2, lifetimes):
+            remarks = (*remarks, (DiscardReason.IA_TIMES_LATE, f"IA_PD {ia.iaid}: T1 {ia.t1}, T2 {ia.t2}"))
         binding = evolve(binding, t1_at=now + t1, t2_at=now + t2, received_at=now)
         return Verdict(trigger=IATrigger.SERVED, binding=binding, lost=lost, remarks=remarks)
     if lost and not prefixes:

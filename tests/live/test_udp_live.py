@@ -156,7 +156,7 @@ class ClientPortTests(SynchronousTestCase):
         self.assertEqual(self.told["nla"], [("multicast", "sent to ff02::1"), ("multicast", f"sent to {solicited}")])
 
     def test_fragments(self) -> None:
-        """R-D-05, R-D-06: datagrams much longer than the link's MTU come in whole, 65,527 octets at most, and go out."""
+        """R-D-05, R-D-06: datagrams much longer than the link's MTU come in whole, up to 65,527 octets, and go out."""
         for size in (3000, 60000, 65527 - 8):
             self.told["nla"].clear()
             self.answer("nla", bytes(size))
