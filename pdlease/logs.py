@@ -13,7 +13,7 @@ from twisted.logger import LogLevel
 LEVELS = ("debug", "verbose", "brief")
 """The words by which operators choose (those of dhcp6leased's control program)."""
 
-MESSAGES = "pdlease.uplink"
+MESSAGES = ("pdlease.uplink", "pdlease.telling")
 """Namespaces beginning so tell of DHCPv6 messages; C{verbose} shows their details, C{debug} everybody's."""
 
 _chosen = "brief"

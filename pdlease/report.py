@@ -84,7 +84,8 @@ def uplink_document(uplink: Uplink, share: Share, applier: Applier, now: float) 
         "sol_max_rt_server": _setter(session),
         "counters": counters(uplink),
         "last_dropped": {
-            reason: {"source": source, "detail": detail} for reason, (source, detail) in uplink.last_dropped.items()
+            reason.name.lower(): {"source": source, "detail": detail}
+            for reason, (source, detail) in uplink.telling.last_dropped.items()
         },
         "assignments": assignments(share, applier, now),
         "stale": [
@@ -158,7 +159,7 @@ def counters(uplink: Uplink) -> dict[str, int]:
         *((f"sent_{kind.name.lower()}", number) for kind, number in counted.sent.items()),
         *((f"received_{kind.name.lower()}", number) for kind, number in counted.received.items()),
         *((f"discarded_{reason.name.lower()}", number) for reason, number in counted.discarded.items()),
-        *uplink.counted.items(),
+        *uplink.telling.counted.items(),
     ]
     return {name: number for name, number in sorted(named) if number}
 
@@ -191,11 +192,12 @@ def explanation(uplink: Uplink, share: Share | None, applier: Applier, now: floa
         lines = [f"{uplink.name}: waiting for {uplink.waits_for}."]
     elif deaf := uplink.upstream.deafness():
         lines.append(f"{uplink.name}: {deaf}; until then changes upstream are not noticed.")
-    for reason, number in session.counters.discarded.items():
+    counted = counters(uplink)
+    for reason, (source, detail) in uplink.telling.last_dropped.items():
+        number = counted[f"discarded_{reason.name.lower()}"]
         times = "once" if number == 1 else f"{number} times"
-        source, detail = uplink.last_dropped.get(reason.name.lower(), ("", ""))
-        last = f"; last from {source}: {detail}" if source and detail else f"; last from {source}" if source else ""
-        lines.append(f"{uplink.name}: dropped {times}: {reason.value}{last}.")
+        last = f"{source}: {detail}" if detail else source
+        lines.append(f"{uplink.name}: dropped {times}: {reason.value}; last from {last}.")
     if session.state is State.SOLICITING and not session.counters.received and session.counters.sent:
         lines.append(
             f"{uplink.name}: no DHCPv6 message has been received at all: does a firewall drop UDP port 546, and does "

@@ -26,6 +26,7 @@ from twisted.internet.protocol import DatagramProtocol
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from pdlease.client.reasons import DiscardReason
 from pdlease.logs import Logger
 from pdlease.wire.codes import ALL_AGENTS_AND_SERVERS, SERVER_PORT
 
@@ -87,12 +88,14 @@ class ClientProtocol(DatagramProtocol):
     """
     Takes the datagrams of one uplink and drops what is not for a client on this link.
 
-    The reasons that C{discarded} is called with: C{multicast} (R-16-01), C{wrong_link} (R-16-02), C{truncated}
-    (R-D-06), C{empty}.
+    The reasons: MULTICAST (R-16-01), WRONG_LINK (R-16-02), TRUNCATED (R-D-06), EMPTY.
     """
 
     def __init__(
-        self, index: int, received: Callable[[bytes, str], object], discarded: Callable[[str, str, str], object]
+        self,
+        index: int,
+        received: Callable[[bytes, str], object],
+        discarded: Callable[[DiscardReason, str, str], object],
     ) -> None:
         """
         @param index: the link's number; 0 for any link.
@@ -106,13 +109,13 @@ class ClientProtocol(DatagramProtocol):
     def arrived(self, datagram: bytes, origin: Origin, truncated: bool = False) -> None:
         """Judge a datagram by the way it came in, and take it or drop it; what was cut off is never parsed."""
         if truncated:
-            self._discarded("truncated", origin.source, f"longer than {_LARGEST} octets")
+            self._discarded(DiscardReason.TRUNCATED, origin.source, f"longer than {_LARGEST} octets")
         elif origin.destination.is_multicast:
-            self._discarded("multicast", origin.source, f"sent to {origin.destination}")
+            self._discarded(DiscardReason.MULTICAST, origin.source, f"sent to {origin.destination}")
         elif self.index and origin.index != self.index:
-            self._discarded("wrong_link", origin.source, f"came in by the link with index {origin.index}")
+            self._discarded(DiscardReason.WRONG_LINK, origin.source, f"came in by the link with index {origin.index}")
         elif not datagram:
-            self._discarded("empty", origin.source, "no octets")
+            self._discarded(DiscardReason.EMPTY, origin.source, "no octets")
         else:
             self.datagramReceived(datagram, (origin.source, origin.port))
 
@@ -142,7 +145,7 @@ class ClientPort:
         client_socket: socket.socket,
         index: int,
         received: Callable[[bytes, str], object],
-        discarded: Callable[[str, str, str], object],
+        discarded: Callable[[DiscardReason, str, str], object],
     ) -> None:
         """
         @param reactor: calls when there is something to read.

@@ -8,10 +8,8 @@ L{pdlease.service} makes wants of it (L{pdlease.wanted}).  Nothing here knows ot
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from errno import EADDRINUSE
 from socket import socket
-from typing import Any
 
 from attrs import evolve
 from twisted.internet.defer import Deferred, maybeDeferred
@@ -38,6 +36,7 @@ from pdlease.client.occurrences import (
     Request,
     Send,
 )
+from pdlease.client.reasons import DiscardReason
 from pdlease.client.session import Session, step
 from pdlease.client.settings import Chance, Settings
 from pdlease.keeping import Keeper
@@ -46,15 +45,13 @@ from pdlease.lease import Lease, StaleSubnet, UplinkRecord
 from pdlease.logs import Logger
 from pdlease.operations import PrivilegeError
 from pdlease.surroundings import Surroundings
+from pdlease.telling import Telling
 from pdlease.udp import ClientPort, Marks
 from pdlease.upstream import Sign, Upstream
 from pdlease.wire.describe import describe
 from pdlease.wire.information import information
 from pdlease.wire.messages import decode, encode
 from pdlease.wire.reader import WireError
-
-TELL_AFTER = 0.01
-"""How long (seconds) after a message was sent it is told: telling takes as long as a near server's answer."""
 
 SOCKET_RETRY = (1.0, 60.0)
 """First and longest wait (seconds) before the client socket is asked for again after a refusal."""
@@ -72,8 +69,7 @@ class Uplink:
     @ivar session: the one thing that changes.
     @ivar waits_for: why nothing can be sent at present, in words, or the empty string.
     @ivar upstream: the watch over what is at the other end.
-    @ivar counted: what the session does not count itself.
-    @ivar last_dropped: what was dropped last for each reason: the sender's address, and details in words.
+    @ivar telling: tells what happened, and what was dropped.
     """
 
     log = Logger()
@@ -105,8 +101,7 @@ class Uplink:
             link_name, start, around.clock, around.table, happened=self._upstream_changed, changed=self.link_changed
         )
         self.port: ClientPort | None = None
-        self.counted: dict[str, int] = {}
-        self.last_dropped: dict[str, tuple[str, str]] = {}
+        self.telling = Telling(self.name, around.clock, lambda event, fields: around.told(self, event, fields))
         self._around = around
         self._marks = marks
         self._port_problem = self._holder = self._send_problem = ""
@@ -124,13 +119,10 @@ class Uplink:
             around.clock,
             lambda: self.record,
             record,
-            lambda problem: self._tell("store", problem=problem),
+            lambda problem: self.telling.tell("store", problem=problem),
         )
         self._stopped = False
-        self._acting = 0
-        self._telling: IDelayedCall | None = None
         self._to_keep = False
-        self._untold: list[tuple[str, Callable[[], dict[str, Any]]]] = []
         self._attempt_waiters: list[Deferred[None]] = []
         self._release_waiters: list[Deferred[None]] = []
 
@@ -158,7 +150,7 @@ class Uplink:
         waits_for = self.upstream.missing(link, self.session.claims) or self._port_problem
         if waits_for != self.waits_for:
             self.waits_for = waits_for
-            self._tell("link", waits_for=waits_for)
+            self.telling.tell("link", waits_for=waits_for)
         if self.port is None and link is not None and not self._opening and self._socket_timer is None:
             # what is ready is judged again when it is open, which may be at once
             self._open(link)
@@ -213,10 +205,10 @@ class Uplink:
     def stop(self) -> None:
         """Come to an end; leases stay where they are (design 19: never release by default)."""
         self._stopped = True
-        for timer in (self._timer, self._socket_timer, self._telling):
+        for timer in (self._timer, self._socket_timer):
             if timer is not None and timer.active():
                 timer.cancel()
-        self._tell_all()
+        self.telling.stop()
         self.keeper.stop()
         self.upstream.stop()
         self._close()
@@ -230,23 +222,21 @@ class Uplink:
         try:
             message = decode(data)
         except WireError as problem:
-            self.discarded("malformed", source, str(problem))
+            self.discarded(DiscardReason.MALFORMED, source, str(problem))
             return
-        self._untold.append(("received", lambda: {"message": describe(message), "source": source}))
+        self.telling.note("received", lambda: {"message": describe(message), "source": source})
         self._happen(Arrived(message, source, data))
 
-    def discarded(self, reason: str, source: str, detail: str) -> None:
+    def discarded(self, reason: DiscardReason, source: str, detail: str) -> None:
         """A datagram was dropped before the session saw it; count and show why."""
-        self.counted[f"discarded_{reason}"] = self.counted.get(f"discarded_{reason}", 0) + 1
-        self.last_dropped[reason] = source, detail
-        self._tell("discarded", reason=reason, source=source, detail=detail)
+        self.telling.count(f"discarded_{reason.name.lower()}")
+        self.telling.dropped(reason, source, detail)
 
     def _happen(self, occurrence: Occurrence) -> None:
         """Let the session take one step, carry out its effects in order, and set the timer anew."""
         if self._stopped:
             return
-        self._acting += 1
-        try:
+        with self.telling.acting():
             self.session, effects = step(self.session, occurrence, self._around.clock.seconds())
             for effect in effects:
                 try:
@@ -255,16 +245,14 @@ class Uplink:
                     # whatever is wrong with one effect, neither the others nor the timer must suffer
                     self.log.failure("{uplink}: {effect}", uplink=self.name, effect=type(effect).__name__)
             self._set_timer()
-        finally:
-            self._acting -= 1
         if self._to_keep:
             self._to_keep = False
             self.keeper.keep()
         if any(isinstance(effect, Send) for effect in effects):
             # the answer may be here in a moment: be ready for it, and tell after that
-            self._tell_soon()
+            self.telling.tell_soon()
         else:
-            self._tell_all()
+            self.telling.tell_all()
 
     def _carry_out(self, effect: Effect) -> None:
         if isinstance(effect, Send):
@@ -276,52 +264,35 @@ class Uplink:
             excluded = [str(prefix.excluded) for prefix in held if prefix.excluded is not None]
             change = effect.change.name.lower()
             prefixes = [str(prefix.prefix) for prefix in held]
-            self._tell("lease", change=change, prefixes=prefixes, excluded=excluded, stale=self.stale_places)
+            self.telling.tell("lease", change=change, prefixes=prefixes, excluded=excluded, stale=self.stale_places)
         elif isinstance(effect, Disowned):
             self._around.disowned(self, effect.prefixes)
-            self._tell("stale", stale=self.stale_places)
+            self.telling.tell("stale", stale=self.stale_places)
         elif isinstance(effect, Moved):
             self._moved(effect)
         elif isinstance(effect, Discarded):
-            self._dropped(effect)
+            self.telling.dropped(effect.reason, effect.source, effect.detail)
         elif isinstance(effect, Remembered):
             self._to_keep = True
         elif isinstance(effect, Informed):
-            self._tell("information", options=information(effect.options))
+            self.telling.tell("information", options=information(effect.options))
         elif isinstance(effect, Released):
-            self._tell("released")
+            self.telling.tell("released")
             self._tell_released()
-
-    def _dropped(self, effect: Discarded) -> None:
-        reason, source, detail = effect.reason.name.lower(), effect.source, effect.detail
-        self.last_dropped[reason] = source, detail
-        if effect.reason.is_loud:
-            self.log.warn(
-                "{uplink}: from {source}: {sentence}: {detail}",
-                uplink=self.name,
-                event="discarded",
-                fields={"reason": reason},
-                source=source,
-                sentence=effect.reason.value,
-                detail=detail,
-            )
-        self._tell("discarded", reason=reason, source=source, detail=detail)
 
     def _moved(self, effect: Moved) -> None:
         old, new = effect.old.name.lower(), effect.new.name.lower()
         sentence = effect.reason.sentence(effect.detail)
         self.log.info("{uplink}: {old} -> {new}: {sentence}", uplink=self.name, old=old, new=new, sentence=sentence)
-        self._tell("state", old=old, new=new, reason=effect.reason.name.lower(), text=sentence)
+        self.telling.tell("state", old=old, new=new, reason=effect.reason.name.lower(), text=sentence)
 
     def _send(self, effect: Send) -> None:
         """A message that cannot be sent is a lost packet; the session's schedule stands (R-D-04)."""
         problem = self.port.send(encode(effect.message)) if self.port is not None else OSError(0, "there is no socket")
-        self._untold.append(
-            ("sent", lambda: {"message": describe(effect.message), "problem": problem and str(problem)})
-        )
+        self.telling.note("sent", lambda: {"message": describe(effect.message), "problem": problem and str(problem)})
         told, self._send_problem = self._send_problem, str(problem or "")
         if problem is not None:
-            self.counted["send_failed"] = self.counted.get("send_failed", 0) + 1
+            self.telling.count("send_failed")
             # said once, however many retransmissions meet with it
             (self.log.debug if told == self._send_problem else self.log.warn)(
                 "{uplink}: a message could not be sent: {problem}", uplink=self.name, problem=self._send_problem
@@ -341,28 +312,13 @@ class Uplink:
         self._timer = None
         self._happen(Due())
 
-    def _tell(self, event: str, **fields: Any) -> None:
-        self._untold.append((event, lambda: fields))
-        if not self._acting:
-            self._tell_all()
-
-    def _tell_soon(self) -> None:
-        if self._telling is None or not self._telling.active():
-            self._telling = self._around.clock.callLater(TELL_AFTER, self._tell_all)
-
-    def _tell_all(self) -> None:
-        """Tell what happened, in order: after it has been acted upon, since telling takes longer than acting."""
-        while self._untold and not self._acting:
-            event, make = self._untold.pop(0)
-            fields = make()
-            self.log.debug("{uplink}: {event} {fields}", uplink=self.name, event=event, fields=fields)
-            self._around.told(self, event, fields)
-
     # The link and the socket.
 
     def _upstream_changed(self, occurrence: Occurrence, signs: tuple[Sign, ...]) -> None:
         """Something upstream is not as it was."""
-        self._tell("upstream", signs=[sign.name.lower() for sign in signs], text="; ".join(s.value for s in signs))
+        self.telling.tell(
+            "upstream", signs=[sign.name.lower() for sign in signs], text="; ".join(s.value for s in signs)
+        )
         self._happen(occurrence)
 
     def _change_index(self, link: Link | None) -> None:
@@ -425,7 +381,7 @@ class Uplink:
         (self.log.debug if told == self._port_problem else self.log.warn)(
             "{uplink}: waiting for {what}; trying again", uplink=self.name, what=self.waits_for
         )
-        self._tell("link", waits_for=self.waits_for)
+        self.telling.tell("link", waits_for=self.waits_for)
         self._tell_attempted()
         self._socket_timer = self._around.clock.callLater(self._socket_wait, self._open_again)
         self._socket_wait = min(2 * self._socket_wait, SOCKET_RETRY[1])

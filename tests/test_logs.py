@@ -35,7 +35,8 @@ class LevelTests(SynchronousTestCase):
 
     def test_messages(self) -> None:
         """Details of DHCPv6 messages are shown from C{verbose} on."""
-        self.assertEqual(self.shown("pdlease.uplink.Uplink"), {"debug": True, "verbose": True, "brief": False})
+        for namespace in ("pdlease.uplink.Uplink", "pdlease.telling.Telling"):
+            self.assertEqual(self.shown(namespace), {"debug": True, "verbose": True, "brief": False})
 
     def test_other_details(self) -> None:
         """Other details only with C{debug}."""

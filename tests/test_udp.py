@@ -14,6 +14,7 @@ from twisted.internet.protocol import DatagramProtocol
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
+from pdlease.client.reasons import DiscardReason
 from pdlease.udp import BUDGET, ClientPort, Marks
 from tests.descriptors import FakeReactor, FakeSocket
 
@@ -98,7 +99,9 @@ class ClientPortTests(SynchronousTestCase):
     def test_multicast(self) -> None:
         """What was sent to a group, be it all nodes or the solicited-node group, is dropped and counted (R-16-01)."""
         for group in ("ff02::1", "ff02::1:2", "ff02::1:ff00:2"):
-            self.assertEqual(self.arrive(datagram(destination=group)), [("multicast", SERVER, f"sent to {group}")])
+            self.assertEqual(
+                self.arrive(datagram(destination=group)), [(DiscardReason.MULTICAST, SERVER, f"sent to {group}")]
+            )
 
     def test_wrong_link(self) -> None:
         """What came in by another link is dropped (R-16-02), and so is what came in nobody knows where."""
@@ -106,8 +109,8 @@ class ClientPortTests(SynchronousTestCase):
         self.assertEqual(
             told,
             [
-                ("wrong_link", SERVER, "came in by the link with index 8"),
-                ("wrong_link", SERVER, "came in by the link with index 0"),
+                (DiscardReason.WRONG_LINK, SERVER, "came in by the link with index 8"),
+                (DiscardReason.WRONG_LINK, SERVER, "came in by the link with index 0"),
             ],
         )
 
@@ -119,11 +122,11 @@ class ClientPortTests(SynchronousTestCase):
     def test_truncated(self) -> None:
         """A datagram that was cut off is dropped, and its beginning is never looked at (R-D-06)."""
         told = self.arrive(datagram(b"beginning", flags=socket.MSG_TRUNC), datagram(bytes(65537)))
-        self.assertEqual(told, [("truncated", SERVER, "longer than 65536 octets")] * 2)
+        self.assertEqual(told, [(DiscardReason.TRUNCATED, SERVER, "longer than 65536 octets")] * 2)
 
     def test_empty(self) -> None:
         """A datagram without a single octet is dropped."""
-        self.assertEqual(self.arrive(datagram(b"")), [("empty", SERVER, "no octets")])
+        self.assertEqual(self.arrive(datagram(b"")), [(DiscardReason.EMPTY, SERVER, "no octets")])
 
     def test_budget(self) -> None:
         """In a flood timers and other links have their turn after 64 datagrams."""
@@ -149,7 +152,7 @@ class ClientPortTests(SynchronousTestCase):
     def test_failing_receiver(self) -> None:
         """What fails in whoever takes the datagram is logged, not raised: the reactor would never read here again."""
         self.port.protocol._received = lambda data, source: 1 // 0
-        self.assertEqual(self.arrive(datagram(), datagram(b"")), [("empty", SERVER, "no octets")])
+        self.assertEqual(self.arrive(datagram(), datagram(b"")), [(DiscardReason.EMPTY, SERVER, "no octets")])
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
     def test_nonsense(self) -> None:

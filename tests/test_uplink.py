@@ -326,7 +326,7 @@ class DatagramTests(UplinkCase):
         """A datagram that cannot be read is counted and told with field and offset (design 20)."""
         house = self.begin()
         house.arrive(house.line(), b"\x07\x00")
-        self.assertEqual(house.uplink().counted, {"discarded_malformed": 1})
+        self.assertEqual(house.uplink().telling.counted, {"discarded_malformed": 1})
         (event,) = house.told("discarded")
         self.assertEqual((event["reason"], event["source"]), ("malformed", "fe80::5e"))
         self.assertTrue(event["detail"].isprintable())
@@ -336,7 +336,7 @@ class DatagramTests(UplinkCase):
         house = self.begin()
         house.line().arrive(datagram(b"\x07\x00\x00\x01", house.line().index + 1))
         house.reactor.turn()
-        self.assertEqual(house.uplink().counted, {"discarded_wrong_link": 1})
+        self.assertEqual(house.uplink().telling.counted, {"discarded_wrong_link": 1})
 
     def test_dropped_by_the_session(self) -> None:
         """What the session drops is told with reason and sender."""
@@ -378,12 +378,12 @@ class DatagramTests(UplinkCase):
         house.privilege.lines.append(line)
         line.refusing = OSError(ENETDOWN, "refused")
         asked.callback(line)
-        self.assertEqual(house.uplink().counted, {"send_failed": 1})
+        self.assertEqual(house.uplink().telling.counted, {"send_failed": 1})
         house.wait(0.1)
         self.assertEqual(house.told("sent")[-1]["problem"], "[Errno 100] refused")
         line.refusing = OSError(EINVAL, "refused")
         house.wait(1.2)
-        self.assertEqual(house.uplink().counted, {"send_failed": 2})
+        self.assertEqual(house.uplink().telling.counted, {"send_failed": 2})
         self.assertIn("refused", house.told("sent")[-1]["problem"])
         house.line().refusing = None
         house.wait(20)
@@ -413,7 +413,7 @@ class DatagramTests(UplinkCase):
         house.wait(0.1)
         house.uplink().port = None
         house.wait(2)
-        self.assertEqual(house.uplink().counted["send_failed"], 1)
+        self.assertEqual(house.uplink().telling.counted["send_failed"], 1)
         self.assertIn("there is no socket", house.told("sent")[-1]["problem"])
 
 

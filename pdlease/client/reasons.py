@@ -81,6 +81,11 @@ class DiscardReason(Enum):
     Why a message, or a part of one, was dropped.
     """
 
+    TRUNCATED = "datagram that was cut off (R-D-06)"
+    MULTICAST = "datagram that was sent to a group (R-16-01)"
+    WRONG_LINK = "datagram that came in by another link (R-16-02)"
+    EMPTY = "datagram without content"
+    MALFORMED = "datagram that is no DHCPv6 message (R-16-20)"
     UNKNOWN_TYPE = "message type that nobody has defined (R-16-11)"
     CLIENT_TYPE = "message type that only servers and relays receive (R-16.2-01)"
     NO_SERVER_ID = "no Server Identifier"

@@ -28,7 +28,8 @@ class ReasonTests(SynchronousTestCase):
     def test_every_member_is_used(self) -> None:
         """No reason is there that nothing gives: every member is named in the room, or by who feeds it."""
         room = Path(pdlease.client.__file__).parent
-        source = "".join(path.read_text() for path in room.glob("*.py") if path.name != "reasons.py")
+        feeders = (room.parent / name for name in ("udp.py", "uplink.py"))
+        source = "".join(path.read_text() for path in (*room.glob("*.py"), *feeders) if path.name != "reasons.py")
         for kind, short in ((Reason, "R"), (Change, "Change"), (DiscardReason, "DiscardReason")):
             for member in kind:
                 names = (f"{kind.__name__}.{member.name}", f"{short}.{member.name}")

@@ -128,26 +128,47 @@ class AnswerTests(SynchronousTestCase):
         groups = ("ff02::1", "ff02::1:2", "ff02::1:ff00:1")
         for group in groups:
             self.assertEqual(self.hear(destination=group), "SOLICITING")
-        self.assertEqual(self.house.uplink().counted, {"discarded_multicast": 3})
+        self.assertEqual(self.house.uplink().telling.counted, {"discarded_multicast": 3})
         self.assertEqual(self.hear(), "REQUESTING")
         for group in groups:
             self.assertEqual(self.hear(destination=group), "REQUESTING")
-        self.assertEqual(self.house.uplink().counted, {"discarded_multicast": 6})
+        self.assertEqual(self.house.uplink().telling.counted, {"discarded_multicast": 6})
         self.assertEqual(self.hear(), "BOUND")
 
     def test_other_link(self) -> None:
         """R-16-02: the answer to our question that comes in by a downstream link is dropped and counted."""
         (downstream,) = (link.index for link in self.house.kernel.true.links.values() if link.name == "lan0")
         self.assertEqual(self.hear(index=downstream), "SOLICITING")
-        self.assertEqual(self.house.uplink().counted, {"discarded_wrong_link": 1})
+        self.assertEqual(self.house.uplink().telling.counted, {"discarded_wrong_link": 1})
         self.assertEqual(self.hear(), "REQUESTING")
         self.assertEqual(self.hear(index=downstream), "REQUESTING")
         self.assertEqual(self.hear(), "BOUND")
 
+    def test_other_server(self) -> None:
+        """
+        R-16.10-05: the answer of a server that the Request was not for is dropped, and whose it was stands in the log,
+        in C{status} and in C{why}: that tells of a cluster whose members do not share their DUID.
+        """
+        logged: list[dict[str, Any]] = []
+        globalLogPublisher.addObserver(logged.append)
+        self.addCleanup(globalLogPublisher.removeObserver, logged.append)
+        self.hear()
+        (answer,) = map(decode, self.answers())
+        others = tuple(o if o.code != OptionCode.SERVER_ID else ServerId(DUID(b"\0\2other")) for o in answer.options)
+        self.house.arrive(self.house.line(), encode(evolve(answer, options=others)))
+        self.assertEqual(self.house.uplink().session.state.name, "REQUESTING")
+        (line,) = [formatEvent(event) for event in logged if event["log_level"] is LogLevel.warn]
+        assert self.house.desk is not None
+        dropped = self.house.desk.status("wan")["uplinks"]["wan"]["last_dropped"]
+        self.assertEqual((list(dropped), dropped["other_server"]["source"]), (["other_server"], SERVER_ADDRESS))
+        (why,) = [sentence for sentence in self.house.desk.why("wan") if "dropped" in sentence]
+        for words in (line, dropped["other_server"]["detail"], why):
+            self.assertIn("00026f74686572", words)
+
     def test_truncated(self) -> None:
         """R-D-06: a datagram that was cut off is dropped, although what is left of it could be read."""
         self.assertEqual(self.hear(flags=socket.MSG_TRUNC), "SOLICITING")
-        self.assertEqual(self.house.uplink().counted, {"discarded_truncated": 1})
+        self.assertEqual(self.house.uplink().telling.counted, {"discarded_truncated": 1})
 
     def test_large(self) -> None:
         """R-D-05, R-D-06: Advertise and Reply of 3,000 and of more than 60,000 octets are taken."""
@@ -309,7 +330,7 @@ class LinkTests(SynchronousTestCase):
             session = house.uplink().session
             times[problem] = session.rate.sent_at, session.exchange, session.rate.free_at
             self.assertEqual(len(session.rate.sent_at), 4)
-            self.assertEqual(house.uplink().counted, {"send_failed": 4} if problem else {})
+            self.assertEqual(house.uplink().telling.counted, {"send_failed": 4} if problem else {})
             warned = [event for event in logged if event["log_level"] is LogLevel.warn and "sent" in formatEvent(event)]
             self.assertEqual(len(warned), 1 if problem else 0)
             line.refusing = None
@@ -342,13 +363,13 @@ class ArrivalTests(SynchronousTestCase):
         """R-16.11-01: a Reconfigure that was not sent to us alone is dropped, one that was is obeyed."""
         for group in ("ff02::1", "ff02::1:2"):
             self.assertEqual(self.arrive(group), [])
-        self.assertEqual(self.house.uplink().counted["discarded_multicast"], 2)
+        self.assertEqual(self.house.uplink().telling.counted["discarded_multicast"], 2)
         self.assertEqual(self.arrive(), ["RENEW"])
 
     def test_reconfigure_by_another_link(self) -> None:
         """R-18.2.11-07: a Reconfigure counts only where it came in by a link that DHCP is spoken on."""
         self.assertEqual(self.arrive(index=self.house.line().index + 1), [])
-        self.assertEqual(self.house.uplink().counted["discarded_wrong_link"], 1)
+        self.assertEqual(self.house.uplink().telling.counted["discarded_wrong_link"], 1)
         self.assertEqual(self.arrive(), ["RENEW"])
 
 
