@@ -53,6 +53,11 @@ class Telling:
         finally:
             self._acting -= 1
 
+    @property
+    def is_acting(self) -> bool:
+        """Whether something is being acted upon, after which all is told."""
+        return self._acting > 0
+
     def count(self, name: str) -> None:
         """Count one more of something."""
         self.counted[name] = self.counted.get(name, 0) + 1

@@ -423,8 +423,8 @@ class Uplink:
 
     def stale_changed(self) -> None:
         """Other subnets than before are over: keep it, and tell unless an event that is to come tells anyway."""
-        if self._acting:
+        if self.telling.is_acting:
             self._to_keep = True
             return
-        self._tell("stale", stale=self.stale_places)
+        self.telling.tell("stale", stale=self.stale_places)
         self.keeper.keep()
