@@ -18,7 +18,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -188,6 +188,17 @@ class Program:
             self.process.stdin.close()
             self.process.stdin = None
         return self.process.returncode
+
+
+def with_folders(folders: Mapping[str, Path], *command: str) -> list[str]:
+    """
+    The words that run a command with folders of ours in the place of the machine's; in a namespace only, since C{ip
+    netns exec} makes it a mount namespace of its own.
+
+    @param folders: ours, by the path of the machine's.
+    """
+    script = 'while [ "$1" != -- ]; do mkdir -p "$2"; mount --bind "$1" "$2" || exit 1; shift 2; done; shift; exec "$@"'
+    return ["sh", "-c", script, "sh", *(w for path, ours in folders.items() for w in (str(ours), path)), "--", *command]
 
 
 def children_of(pid: int) -> list[int]:

@@ -10,14 +10,11 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tests.live.network import TOP, Network, Program
+from tests.live.network import TOP, Network, Program, with_folders
 from tests.live.require import Lack
 
 PLACES = "/usr/sbin:/sbin:/usr/lib/systemd:/lib/systemd"
 """Where such programs are."""
-
-# Folders of ours stand in the place of the machine's, in the mount namespace that `ip netns exec` has made.
-_BIND = 'while [ "$1" != -- ]; do mkdir -p "$2" && mount --bind "$1" "$2" || exit 1; shift 2; done; shift; exec "$@"'
 
 
 def client(name: str) -> Lack:
@@ -61,8 +58,7 @@ class Other:
 
     def inside(self, *command: str) -> list[str]:
         """The words that run a command with this client's folders in place, in the router's namespace."""
-        pairs = [word for path, folder in self.folders.items() for word in (str(folder), path)]
-        return ["sh", "-c", _BIND, "sh", *pairs, "--", *command]
+        return with_folders(self.folders, *command)
 
     def start(self) -> Program:
         """Start it."""

@@ -1,14 +1,16 @@
 """
-Other DHCPv6 servers of Debian as the provider of a live test: ISC dhcpd, WIDE dhcp6s.  Kea is L{tests.live.kea}.
+Other DHCPv6 servers of Debian as the provider of a live test: ISC dhcpd, WIDE dhcp6s, dibbler-server.  Kea is
+L{tests.live.kea}.
 """
 
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 from pdlease.wire.duid import DUID
-from tests.live.network import Network, Program, until
+from tests.live.network import Network, Program, until, with_folders
 from tests.live.require import Lack
 
 CLIENT = DUID.from_uuid(bytes(range(16)))
@@ -33,6 +35,8 @@ class Server:
 
     name = ""
     ready = ""
+    paths: Mapping[str, str] = {}
+    """Folders that its program has built in, and what of C{folder} stands for them."""
 
     def __init__(self, network: Network, configuration: str) -> None:
         self.network = network
@@ -50,7 +54,11 @@ class Server:
         """Start the server and wait until it listens."""
         path = _find(self.name)
         assert path is not None
-        program = self.network.run(self.name, self.network.isp, path, *self.command(self.folder))
+        places = {place: self.folder / inner for place, inner in self.paths.items()}
+        for place in places.values():
+            place.mkdir(exist_ok=True)
+        command = with_folders(places, path, *self.command(self.folder))
+        program = self.network.run(self.name, self.network.isp, *command)
         self.program = program
         until(lambda: self.ready in program.said() or not program.running(), 10, f"{self.name} to start")
         assert program.running(), program.said()
@@ -97,3 +105,28 @@ class Dhcp6s(Server):
 
     def command(self, folder: Path) -> tuple[str, ...]:
         return "-f", "-D", "-c", str(self.configuration), "-k", str(folder / "key"), "-P", str(folder / "pid"), "cpe0"
+
+
+class Dibbler(Server):
+    """dibbler-server, delegating from a pool of /56."""
+
+    name = "dibbler-server"
+    ready = "Accepting connections"
+    paths = {"/etc/dibbler": "etc", "/var/lib/dibbler": "lib", "/var/log/dibbler": "log"}
+
+    def __init__(self, network: Network, more: str = "") -> None:
+        super().__init__(
+            network,
+            f"""
+            log-level 8
+            iface "cpe0" {{
+                t1 50 t2 80 prefered-lifetime 100 valid-lifetime 200
+                pd-class {{ pd-pool 2001:db8:1000::/44 pd-length 56 }}
+                {more}
+            }}
+            """,
+        )
+
+    def command(self, folder: Path) -> tuple[str, ...]:
+        (folder / "etc" / "server.conf").write_text(self.configuration.read_text())
+        return ("run",)
