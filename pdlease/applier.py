@@ -188,7 +188,16 @@ class Applier:
     def state_of(self, item: Wanted) -> ObjectState:
         """How a wanted object stands."""
         now = self._clock.seconds()
-        return standing(item, self._table, self._ledger.entries, self._patience, now, self._marking, self._settled)
+        return standing(
+            item,
+            self._table,
+            self._ledger.entries,
+            self._patience,
+            now,
+            self._marking,
+            self._settled,
+            lambda key: now - self._flights[key].started if key in self._flights else 0.0,
+        )
 
     @property
     def problems(self) -> tuple[tuple[Wanted, ObjectState], ...]:

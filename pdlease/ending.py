@@ -1,5 +1,5 @@
 """
-How the process ends with a status of its own, which twistd has no way for.
+How the daemon ends: with a status of its own, which twistd has no way for, and whether or not everybody answers.
 """
 
 from __future__ import annotations
@@ -10,8 +10,26 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 
+from twisted.internet.defer import Deferred, TimeoutError
 from twisted.internet.error import ReactorNotRunning
-from twisted.internet.interfaces import IReactorCore
+from twisted.internet.interfaces import IReactorCore, IReactorTime
+
+PATIENCE = 5.0
+"""How long (seconds) the end of the daemon waits for each of those that it needs an answer from."""
+
+
+async def answered_in_time(waited: Deferred[object], clock: IReactorTime) -> bool:
+    """
+    Wait for an answer that the end of the daemon would like to have, and no longer than L{PATIENCE}.
+
+    @return: whether it came.
+    """
+    waited.addTimeout(PATIENCE, clock)
+    try:
+        await waited
+    except TimeoutError:
+        return False
+    return True
 
 
 class Ending:

@@ -62,3 +62,21 @@ def strangers(before: Identity | None, after: Identity, names: tuple[str, ...]) 
     if before is None:
         return ()
     return tuple(name for name in names if before.duid_of(name) != after.duid_of(name))
+
+
+def suspicion(before: Identity | None, state: str, has_traces: bool) -> str:
+    """
+    What is said where an identity seems to have been lost; the empty string where nothing speaks for that.
+
+    A state folder that is gone, or whose file system is not mounted, looks like a first start; what an earlier run left
+    in the kernel tells one from the other (design 18).
+
+    @param state: the state folder.
+    @param has_traces: whether the kernel holds routes with our mark.
+    """
+    if before is not None or not has_traces:
+        return ""
+    return (
+        f"there is no identity in {state}, but the kernel holds routes of an earlier run: servers see a new client now;"
+        " if the folder was lost or its file system is not mounted, stop, bring it back, and start again"
+    )

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from errno import EINVAL, EPERM
 from typing import TYPE_CHECKING, Any
@@ -136,6 +136,7 @@ class Daemon(ObservedService):
         from pdlease.asking import numbered
         from pdlease.desk import Desk, Journal
         from pdlease.hosting import Hosting, numbers_of
+        from pdlease.identification import suspicion
         from pdlease.ledger import Ledger
         from pdlease.router import Means, Router
 
@@ -148,6 +149,9 @@ class Daemon(ObservedService):
         self._watch = watch = self._machine.watch(self._clock, route_socket, settings.route_protocol)
         await watch.start()
         self._identity, iaids = numbered(self._identified(stored.identity, self.config), self.config)
+        lost = suspicion(stored.identity, settings.state, bool(watch.routes))
+        if lost:
+            self.log.warn("{lost}", lost=lost)
         records = dict(stored.uplinks)
         await self._forget_strangers(stored.identity, records)
         if self._identity != stored.identity:
@@ -196,7 +200,10 @@ class Daemon(ObservedService):
         if self._ending:
             return
         ledger.prepare()
-        self._instance.prepare()
+        try:
+            self._instance.prepare()
+        except OSError as problem:
+            raise CannotStart(f"sockets for uplinks that a reload may add: {problem.strerror}") from None
         hand_over(settings.state, self._owner)
         self.sandbox = self._machine.close_sandbox(settings, self.path)
         self.router.read()
@@ -436,11 +443,18 @@ class Daemon(ObservedService):
             self.desk.stop()
         if self.router is not None:
             self.router.stop()
-            if self.config.daemon.on_stop == "remove":
-                await self._applier.cleanup()
+            if self.config.daemon.on_stop == "remove" and not await self._answered(self._applier.cleanup()):
+                self.log.warn("not everything is known to be removed; `pdleasectl cleanup` does it")
             self._applier.stop()
         if self._watch is not None:
             self._watch.stop()
-        await self._privilege.stop()
+        if not await self._answered(self._privilege.stop()):
+            # it leaves as soon as it goes on, since nobody holds the other end of its connection any more
+            self.log.warn("the helper does not end; ending without it")
         self._instance.close()
         Service.stopService(self)
+
+    def _answered(self, waited: Deferred[Any]) -> Coroutine[Deferred[Any], Any, bool]:
+        from pdlease.ending import answered_in_time
+
+        return answered_in_time(waited, self._clock)

@@ -6,7 +6,7 @@ Nothing is done here; what is done about it is L{pdlease.applier}.
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Callable, Container
 from enum import Enum
 
 from attrs import evolve, frozen
@@ -18,6 +18,9 @@ from pdlease.linksettings import MASTER, value_of
 from pdlease.patience import Patience, Problem
 from pdlease.placement import key_of
 from pdlease.wanted import Wanted, WantedAddress, WantedIPv6, WantedRoute, WantedSetting, WantedUnreachable
+
+UNANSWERED = 3.0
+"""After so many seconds without an answer it is said that there is none; one takes less than a millisecond."""
 
 
 class Condition(Enum):
@@ -58,6 +61,7 @@ def standing(
     now: float,
     marking: Marking,
     settled: Container[ObjectKey] = (),
+    unanswered: Callable[[ObjectKey], float] = lambda key: 0.0,
 ) -> ObjectState:
     """
     Tell how a wanted object stands.
@@ -67,6 +71,7 @@ def standing(
     @param now: boot-clock second.
     @param marking: how our mark is told.
     @param settled: keys of the settings of links that have been set.
+    @param unanswered: tells for how long (seconds) the provider has owed an answer about a key.
     """
     link = None
     if not isinstance(item, WantedUnreachable):
@@ -94,6 +99,10 @@ def standing(
         return ObjectState(condition=Condition.REFUSED, is_installed=is_installed, problem=refusal)
     if patience.is_contested(key, now):
         return evolve(_in_the_way(Condition.CONTESTED, item), is_installed=is_installed)
+    seconds = unanswered(key)
+    if seconds > UNANSWERED:
+        text = f"the privilege provider has not answered for {seconds:.0f} s"
+        return evolve(_in_the_way(Condition.PENDING, item, text), is_installed=is_installed)
     if is_tentative:
         unplugged = link is not None and not link.has_carrier
         return ObjectState(condition=Condition.UNPLUGGED if unplugged else Condition.TENTATIVE)

@@ -787,6 +787,25 @@ class StateTests(ApplierTestCase):
         self.applier.want("wan", wants())
         self.assertEqual(self.applier.state_of(address()).condition, Condition.PENDING)
 
+    def test_unanswered(self) -> None:
+        """
+        What has not been answered for some seconds says so, also where it is there and only to be refreshed: a helper
+        that hangs is seen; with the answer that is over.
+        """
+        self.put()
+        self.privilege.holding = True
+        self.applier.want("wan", wants(valid=9000.0))
+        self.clock.advance(2.0)
+        self.assertEqual(self.applier.problems, ())
+        self.clock.advance(10.0)
+        state = self.applier.state_of(address(valid=9000.0))
+        assert state.problem is not None
+        self.assertEqual((state.condition, state.is_installed), (Condition.PENDING, True))
+        self.assertEqual(state.problem.text, "the privilege provider has not answered for 12 s")
+        self.privilege.answer()
+        self.clock.advance(1.0)
+        self.assertEqual(self.applier.state_of(address(valid=9000.0)).condition, Condition.INSTALLED)
+
     def test_deprecated(self) -> None:
         """An address whose preferred lifetime is over is deprecated by the kernel and left so."""
         self.put([address(valid=2000.0)])

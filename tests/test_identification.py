@@ -8,7 +8,7 @@ from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
 from pdlease.config.toml import parse
-from pdlease.identification import identified, strangers
+from pdlease.identification import identified, strangers, suspicion
 from pdlease.identity import Identity, KnownDUID, NoLinkAddress
 from pdlease.stores import serial
 from pdlease.wire.duid import DUID
@@ -104,3 +104,18 @@ class IdentifiedTests(SynchronousTestCase):
         self.assertEqual(strangers(first, after, ("a", "b", "c")), ("b",))
         self.assertEqual(strangers(first, self.identified(first, config_of(a="", b="", c="")), ("a", "b")), ("a",))
         self.assertEqual(strangers(None, first, ("a", "b")), ())
+
+
+class SuspicionTests(SynchronousTestCase):
+    """
+    An identity that may have been lost.
+    """
+
+    def test_traces_of_an_earlier_run(self) -> None:
+        """
+        Where there is no identity and the kernel holds routes with our mark, the state folder may have been lost: that
+        is told with its path; a true first start and a restart are no reason for words (design 18).
+        """
+        self.assertRegex(suspicion(None, "/var/lib/pdlease", True), "no identity in /var/lib/pdlease, .* a new client")
+        self.assertEqual(suspicion(None, "/var/lib/pdlease", False), "")
+        self.assertEqual(suspicion(Identity(duid=IMPORTED), "/var/lib/pdlease", True), "")

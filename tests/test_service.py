@@ -18,10 +18,11 @@ from typing import Any
 from attrs import evolve
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.task import Clock
-from twisted.logger import formatEvent, globalLogPublisher
+from twisted.logger import capturedLogs, formatEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
 from pdlease.client.states import State
+from pdlease.ending import PATIENCE
 from pdlease.identity import Identity
 from pdlease.instance import Instance
 from pdlease.interfaces import IdentityLost, Refused, Stored, StoreError
@@ -647,6 +648,29 @@ class EndTests(DaemonCase):
         self.successResultOf(stopped)
         self.assertEqual((self.machine.addresses(), self.machine.routes()), ({}, set()))
         self.assertNotIn("RELEASE", self.machine.types(link=self.link))
+
+    def test_stop_without_answers(self) -> None:
+        """
+        A helper that hangs keeps the daemon from ending for some seconds and no longer, nor does what it was to remove;
+        both are told.
+        """
+        daemon = self.bound(daemon='on_stop = "remove"')
+        self.machine.privilege.holding = True
+        self.machine.privilege.stop = Deferred
+        with capturedLogs() as logs:
+            stopped = daemon.stopService()
+            self.machine.wait(PATIENCE + 1)
+            self.assertNoResult(stopped)
+            self.machine.wait(PATIENCE + 1)
+        self.successResultOf(stopped)
+        said = [event["log_format"] for event in logs]
+        self.assertEqual(
+            said[-2:],
+            [
+                "not everything is known to be removed; `pdleasectl cleanup` does it",
+                "the helper does not end; ending without it",
+            ],
+        )
 
     def test_helper_ends(self) -> None:
         """The end of the helper ends the daemon with status 1; addresses stay (design 7)."""

@@ -6,8 +6,9 @@ Started by L{pdlease.privilege.helper} with one end of a socket pair as descript
 as its argument.  What is answered is L{pdlease.privilege.answering}.  A plain blocking loop: neither Twisted nor zope
 is imported here, so that the process stays small and its program short.
 
-Its end ends the daemon, and the daemon's end its own: it leaves when the socket pair is closed, and the kernel kills it
-when its parent is gone.  Signals that are sent to the whole process group (TERM, INT, HUP) are the daemon's to answer.
+Its end ends the daemon, and the daemon's end its own: it leaves when the socket pair is closed.  Where the daemon ends
+while it is still root, the kernel kills the helper as well; later the daemon has no right to signal it, not even so.
+Signals that are sent to the whole process group (TERM, INT, HUP) are the daemon's to answer.
 """
 
 from __future__ import annotations
@@ -144,7 +145,9 @@ def main(path: str) -> NoReturn:
         signal.signal(number, signal.SIG_IGN)
     os.chdir("/")
     # What it has open, its few files and sockets to pass on, is less than this; it leaves no memory image.
-    resource.setrlimit(resource.RLIMIT_NOFILE, (DESCRIPTORS, DESCRIPTORS))
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    descriptors = DESCRIPTORS if most == resource.RLIM_INFINITY else min(DESCRIPTORS, most)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors, descriptors))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     connection = socket.socket(fileno=CONNECTION)
     try:

@@ -30,7 +30,7 @@ class Closing:
     @ivar calls: the system calls that it may still make (seccomp).
     @ivar mode: C{require}, C{try} or C{off}, of Landlock and seccomp.
     @ivar action: C{errno} or C{kill}: what any other system call leads to.
-    @ivar dies_with_parent: whether the kernel kills it when its parent is gone.
+    @ivar dies_with_parent: whether the kernel kills it when its parent is gone, where that one has the right to.
     """
 
     user: str

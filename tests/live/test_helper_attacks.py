@@ -224,7 +224,8 @@ class AttackTests(NamespaceCase):
 
     def test_parent_gone(self) -> None:
         """
-        The helper is killed when its parent is gone, even where somebody else holds the other end of the socket pair.
+        A helper whose parent ends before it gave its own rights away is killed, even where somebody else holds the
+        other end of the socket pair.
         """
         ours, theirs = socket.socketpair()
         child = os.fork()
