@@ -94,6 +94,7 @@ def settings_of(
         solicit_delay=uplink.solicit_delay,
         reconfigure=uplink.reconfigure,
         rate_limit=uplink.rate_limit,
+        renumbering_silence=uplink.renumbering_silence,
         requested_options=tuple(dict.fromkeys((*requested, *uplink.request_options))),
         sol_max_rt=record.sol_max_rt if record is not None else None,
         inf_max_rt=record.inf_max_rt if record is not None else None,

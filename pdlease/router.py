@@ -8,7 +8,7 @@ gives up and what it listens on is L{pdlease.service}; what operators are answer
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from ipaddress import IPv6Network
 from typing import Any
 
@@ -29,11 +29,11 @@ from pdlease.kernel import AdvertisedPrefix, KernelTable
 from pdlease.lease import Lease, UplinkRecord
 from pdlease.logs import Logger
 from pdlease.stale import places_of, subnets_of
-from pdlease.subnets import carve
+from pdlease.subnets import Taken, carve
 from pdlease.surroundings import Surroundings
 from pdlease.udp import Marks
 from pdlease.uplink import Uplink
-from pdlease.wanted import Share, share
+from pdlease.wanted import Share, share, taken_by
 
 
 @frozen(kw_only=True)
@@ -89,6 +89,7 @@ class Router:
         self._reading = False
         self._settled: set[str] = set()
         self.announcing = Announcing(means.clock, self._stale_changed)
+        self._on_link: dict[str, tuple[IPv6Network, ...]] = {}
         self._around = Surroundings(
             clock=means.clock,
             reactor=means.reactor,
@@ -131,12 +132,22 @@ class Router:
         for uplink in tuple(self.uplinks.values()):
             if links is None or uplink.link_name in links:
                 uplink.link_changed()
+                self._look_upstream(uplink)
         self._means.applier.kernel_changed()
 
     def prefix_heard(self, heard: AdvertisedPrefix) -> None:
         """A Router Advertisement named a prefix."""
         for uplink in tuple(self.uplinks.values()):
             uplink.upstream.prefix_heard(heard)
+            self._look_upstream(uplink)
+
+    def _look_upstream(self, uplink: Uplink) -> None:
+        """What is on an upstream link must not be on a downstream one as well (PDX-04)."""
+        on_link = uplink.upstream.on_link
+        if on_link is not self._on_link.get(uplink.name):
+            self._on_link[uplink.name] = on_link
+            if _inside(on_link, uplink.lease):
+                self._want(uplink)
 
     def leased(self, uplink: Uplink) -> None:
         """An uplink's lease changed: the kernel is brought to it at once."""
@@ -175,7 +186,19 @@ class Router:
         """What a lease means for the kernel."""
         iaids = {entry.key: self.iaids[configured.name, entry.key] for entry in configured.delegations}
         guests = self._means.hosting.shares(self.config, configured)
-        return share(configured, lease, iaids, self._means.clock.seconds(), guests)
+        taken = tuple(self._taken_beside(configured, lease))
+        return share(configured, lease, iaids, self._means.clock.seconds(), guests, taken)
+
+    def _taken_beside(self, configured: model.Uplink, lease: Lease) -> Iterator[Taken]:
+        """What is in use already where an uplink's prefixes are carved: upstream, of other uplinks, and locally."""
+        uplink = self.uplinks.get(configured.name)
+        if uplink is not None:
+            yield from (Taken(configured.link, there) for there in _inside(uplink.upstream.on_link, lease))
+        for name, other in self.shares.items():
+            if name != configured.name:
+                yield from (part for carved in other.carvings for part in taken_by(carved.carving))
+        if self.config.local.inet6 is not None:
+            yield from (Taken(None, there) for there in _inside((self.config.local.inet6,), lease))
 
     def replace(self, config: model.Config, iaids: IAIDs) -> Change:
         """
@@ -275,3 +298,9 @@ class Router:
         self._want(uplink)
         if self._reading:
             uplink.read()
+
+
+def _inside(networks: Iterable[IPv6Network], lease: Lease) -> list[IPv6Network]:
+    """Those that are a delegated prefix or a part of one.  What covers one is routed by the longer of the two."""
+    held = [each.prefix for each in lease.prefixes]
+    return [network for network in networks if any(network.subnet_of(prefix) for prefix in held)]

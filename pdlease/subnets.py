@@ -9,7 +9,7 @@ guests that do not come out of a delegation are L{pdlease.local}.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from ipaddress import IPv6Address, IPv6Interface, IPv6Network
 from itertools import islice
 
@@ -163,6 +163,29 @@ def _meets(block: tuple[int, int], blocks: Iterable[tuple[int, int]]) -> bool:
     return any(block[0] < end and start < block[1] for start, end in blocks)
 
 
+def _place_beside(end: int, size: int, barred: Sequence[tuple[int, int]]) -> int:
+    """The first offset at or after C{end} that is a multiple of C{size} and has C{size} addresses not barred."""
+    start = _place(end, size)
+    while True:
+        met = [behind for begin, behind in barred if start < behind and begin < start + size]
+        if not met:
+            return start
+        start = _place(max(met), size)
+
+
+@frozen
+class Taken:
+    """
+    A part of the address space that is in use on a link already, and so on no other (R-18.2.10.1-22).
+
+    @ivar link: the link, or C{None} where no downstream may have it.
+    @ivar subnet: the part.
+    """
+
+    link: str | None
+    subnet: IPv6Network
+
+
 def offsets(downstreams: Iterable[Downstream]) -> tuple[int, ...]:
     """
     Where each block starts, counted in addresses from the start of the delegated prefix (seed-behaviour 2.6).
@@ -223,45 +246,49 @@ def carve(
     excluded: IPv6Network | None = None,
     excluded_host: int | None = None,
     guests: Sequence[GuestShare] = (),
+    taken: Sequence[Taken] = (),
 ) -> Carving:
     """
     Lay out one delegated prefix.
 
     Downstreams are served in file order while there is room; the others are named (WPD-3), and so is every one after
     the first that found none, so that a subnet never depends on who else was served.  The excluded part is never
-    assigned (RFC 6603 section 4.1): a downstream that would meet it moves behind it, a reserve may lie over it, as both
-    are space that is kept free.  Then each guest takes the /64 that it had, if that is still free, and those without
-    one the lowest free /64 in the order given.
+    assigned (RFC 6603 section 4.1), nor what is in use on another link: a downstream that would meet it moves behind
+    it, a reserve may lie over it, as both are space that is kept free.  Then each guest takes the /64 that it had, if
+    that is still free, and those without one the lowest free /64 in the order given.
 
     @param excluded: the part of C{prefix} that belongs to the uplink; ignored where it is not inside.
     @param excluded_host: the host part of the uplink's own address in it; C{None} for no address, and there is none
         where it does not fit.
+    @param taken: what is in use already; what has nothing to do with C{prefix} may be among it.
     """
     base = int(prefix.network_address)
     room = prefix.num_addresses
     if excluded is not None and not excluded.subnet_of(prefix):
         excluded = None
-    barred = []
-    if excluded is not None:
-        start = int(excluded.network_address) - base
-        barred.append((start, start + excluded.num_addresses))
+    in_use = [] if excluded is None else [Taken(None, excluded)]
+    in_use += [part for part in taken if part.subnet.overlaps(prefix)]
 
-    taken = list(barred)
+    def barred(link: str | None) -> list[tuple[int, int]]:
+        """What a link cannot have, or with C{None} any link."""
+        parts = [part.subnet for part in in_use if link is None or part.link != link]
+        starts = [(int(subnet.network_address) - base, subnet.num_addresses) for subnet in parts]
+        return [(start, start + size) for start, size in starts]
+
+    used: list[tuple[int, int]] = []
     assignments: list[Assignment] = []
     unassigned: list[str] = []
     reserves: list[IPv6Network] = []
     end = 0
     for downstream in downstreams:
         size = block_size(downstream.length)
-        start = _place(end, size)
-        if downstream.link is not None and _meets((start, start + size), barred):
-            start = _place(barred[0][1], size)
+        start = _place_beside(end, size, barred(downstream.link) if downstream.link is not None else ())
         end = start + size
         if end > room:
             if downstream.link is not None:
                 unassigned.append(downstream.link)
             continue
-        taken.append((start, end))
+        used.append((start, end))
         subnet = IPv6Network((base + start, downstream.length))
         if downstream.link is None:
             reserves.append(subnet)
@@ -269,7 +296,7 @@ def carve(
             address = IPv6Interface((base + start + downstream.host_part, downstream.length))
             assignments.append(Assignment(link=downstream.link, subnet=subnet, address=address))
 
-    served, without = _guests(prefix, guests, taken)
+    served, without = _guests(prefix, guests, used, barred)
     return Carving(
         prefix=prefix,
         assignments=tuple(assignments),
@@ -283,7 +310,10 @@ def carve(
 
 
 def _guests(
-    prefix: IPv6Network, guests: Sequence[GuestShare], taken: list[tuple[int, int]]
+    prefix: IPv6Network,
+    guests: Sequence[GuestShare],
+    used: list[tuple[int, int]],
+    barred: Callable[[str | None], list[tuple[int, int]]],
 ) -> tuple[tuple[GuestAssignment, ...], tuple[GuestShare, ...]]:
     """Give each guest a /64: remembered ones first, so that no newcomer takes a place that somebody has."""
     size = block_size(GUEST_LENGTH)
@@ -294,10 +324,10 @@ def _guests(
         number = share.number
         if number is None or number in held or not 0 <= number < room // size:
             continue
-        if not _meets((number * size, (number + 1) * size), taken):
+        if not _meets((number * size, (number + 1) * size), [*used, *barred(share.link)]):
             chosen[index] = number
             held.add(number)
-    free = _free([*taken, *((number * size, (number + 1) * size) for number in held)], size)
+    free = _free([*used, *barred(None), *((number * size, (number + 1) * size) for number in held)], size)
     served = []
     without = []
     for index, share in enumerate(guests):

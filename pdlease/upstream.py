@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import Enum, unique
-from ipaddress import IPv6Address, IPv6Network
+from ipaddress import IPv6Address, IPv6Interface, IPv6Network
 from math import inf
 
 from attrs import frozen
@@ -34,6 +34,9 @@ INTERVAL = 30.0
 
 MANY = 64
 """So many prefixes are remembered of a link, and no more."""
+
+KERNEL_MARKS = 3
+"""Marks of addresses (IFA_PROTO) up to this are the kernel's own; a greater one is that of a daemon, such as ours."""
 
 
 @unique
@@ -117,6 +120,8 @@ class Upstream:
 
     @ivar link_name: what the kernel calls the link.
     @ivar awaits_router: whether nothing is missing any more but a Router Advertisement.
+    @ivar on_link: every prefix that was seen on the link, named by a router or that of an address: none of them may be
+        on a downstream link as well.  One that was seen once stays: a subnet that came and went would move links.
     """
 
     def __init__(
@@ -162,6 +167,7 @@ class Upstream:
         self._asked_at = -inf
         self._has_delegated = False
         self._is_reduced = False
+        self.on_link: tuple[IPv6Network, ...] = ()
 
     # What the uplink asks and tells.
 
@@ -225,12 +231,24 @@ class Upstream:
             self._known = self._view.routers
         elif self._current() != self._view:
             self._judge_at(self._clock.seconds() + SETTLE)
+        for (index, _), address in self._table.addresses.items():
+            is_ours = address.protocol is not None and address.protocol > KERNEL_MARKS
+            if index == self._index and isinstance(address.address, IPv6Interface) and not is_ours:
+                self._note(address.address.network)
+
+    def _note(self, prefix: IPv6Network) -> None:
+        """A prefix is on the link; what is one address long, or of link-local scope, is of no interest."""
+        known = prefix in self.on_link or len(self.on_link) >= MANY
+        if not (known or prefix.prefixlen == 128 or prefix.is_link_local):
+            self.on_link = (*self.on_link, prefix)
 
     def prefix_heard(self, heard: AdvertisedPrefix) -> None:
         """A Router Advertisement named a prefix."""
-        if heard.index != self._index:
+        if heard.index != self._index or heard.prefix.is_link_local:
             return
         now = self._clock.seconds()
+        if heard.valid:
+            self._note(heard.prefix)
         self._is_reduced = self._is_reduced or not heard.tells_flags
         if heard.prefix not in self._until and len(self._until) >= MANY:
             return

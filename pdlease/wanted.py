@@ -18,7 +18,7 @@ from attrs import evolve, frozen
 
 from pdlease.config.model import ON_LINK_METRIC, Delegation, Uplink
 from pdlease.lease import Binding, DelegatedPrefix, Lease
-from pdlease.subnets import Carving, GuestShare, carve
+from pdlease.subnets import Carving, GuestShare, Taken, carve
 
 
 @frozen(kw_only=True)
@@ -160,7 +160,12 @@ class Share:
 
 
 def share(
-    uplink: Uplink, lease: Lease, iaids: Mapping[str, int], now: float, guests: Sequence[GuestShare] = ()
+    uplink: Uplink,
+    lease: Lease,
+    iaids: Mapping[str, int],
+    now: float,
+    guests: Sequence[GuestShare] = (),
+    taken: Sequence[Taken] = (),
 ) -> Share:
     """
     Make of a lease what should be in the kernel.
@@ -168,11 +173,14 @@ def share(
     Each prefix is carved for itself, so that a link has a subnet of every prefix of its delegation (R-18.2.10.1-16).
     What has run out is left out (R-18.2.10.1-18).  A prefix that the binding's latest Reply did not name, while it did
     name another, is on its way out: it stays until its own end (R-18.2.10.1-05), deprecated.  Of no lease at all
-    nothing is made but IPv6 on the downstream links.
+    nothing is made but IPv6 on the downstream links.  Where prefixes overlap, no two links get the same part: who comes
+    first in the configuration has it, and of the prefixes of one delegation the one that was given first
+    (R-18.2.10.1-22).
 
     @param iaids: the IAID of each delegation, by key; a delegation without one contributes nothing.
     @param now: boot-clock second.
     @param guests: the NICs of guests that want a /64 of the first delegation.
+    @param taken: what is in use on links already.
     """
     carvings: list[CarvedPrefix] = []
     for index, delegation in enumerate(uplink.delegations):
@@ -180,7 +188,8 @@ def share(
         shares = tuple(guests) if index == 0 else ()
         for prefix in binding.prefixes if binding is not None else ():
             if binding is not None and prefix.valid_until > now:
-                carved = _carved(uplink, delegation, binding, prefix, shares)
+                beside = (*taken, *(part for carved in carvings for part in taken_by(carved.carving)))
+                carved = _carved(uplink, delegation, binding, prefix, shares, beside)
                 shares = _same_numbers(shares, carved.carving)
                 carvings.append(carved)
     return Share(
@@ -194,6 +203,12 @@ def share(
             ),
         ),
     )
+
+
+def taken_by(carving: Carving) -> Iterator[Taken]:
+    """What links and guests have got out of a prefix."""
+    yield from (Taken(each.link, each.subnet) for each in carving.assignments)
+    yield from (Taken(each.link, each.subnet) for each in carving.guests)
 
 
 def _same_numbers(shares: tuple[GuestShare, ...], carving: Carving) -> tuple[GuestShare, ...]:
@@ -211,6 +226,7 @@ def _carved(
     binding: Binding,
     prefix: DelegatedPrefix,
     guests: tuple[GuestShare, ...],
+    taken: Sequence[Taken],
 ) -> CarvedPrefix:
     carving = carve(
         prefix.prefix,
@@ -218,6 +234,7 @@ def _carved(
         excluded=prefix.excluded,
         excluded_host=delegation.excluded_host,
         guests=guests,
+        taken=taken,
     )
     preferred_until = min(prefix.preferred_until, prefix.valid_until)
     if _is_superseded(prefix, binding):

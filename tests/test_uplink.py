@@ -553,7 +553,7 @@ class EffectTests(UplinkCase):
 
 
 class UpstreamTests(UplinkCase):
-    """What is heard of the network upstream; how it is judged is shown in L{tests.test_upstream}."""
+    """What is heard of the network upstream; how it is judged is shown in L{tests.conformance.test_advertisements}."""
 
     def advertise(self, prefix: str) -> None:
         """A Router Advertisement names a prefix."""

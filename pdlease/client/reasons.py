@@ -109,6 +109,7 @@ class DiscardReason(Enum):
     IA_STATUS_WITH_PREFIX = "prefix in an identity association that failed"
     PREFIX_LIFETIMES = "prefix with a preferred lifetime longer than the valid one"
     PREFIX_KIND = "prefix that is not global unicast or unique local"
+    PREFIX_HOST_BITS = "bits behind the length of a prefix, which were cleared"
     PREFIX_STATUS = "prefix with a failure status of its own"
     PREFIX_OVERLAP = "prefix that overlaps one of another identity association"
     PREFIX_TOO_LONG = "prefix longer than the configuration can use (R-8168-06)"

@@ -14,7 +14,7 @@ from itertools import islice
 from attrs import evolve, field, frozen
 
 from pdlease.client.lifetimes import times_of_unextended
-from pdlease.client.reasons import Change
+from pdlease.client.reasons import Change, DiscardReason
 from pdlease.client.settings import Settings
 from pdlease.client.states import IATrigger
 from pdlease.client.verdicts import BELIEVED, DELEGABLE, Association, Remark, Verdict, judge, status_words
@@ -25,6 +25,9 @@ from pdlease.wire.messages import Message
 from pdlease.wire.prefixes import IAPD
 
 _EXTENDING = frozenset({MessageType.RENEW, MessageType.REBIND})
+
+_FAILED = frozenset({StatusCode.NO_BINDING, StatusCode.NOT_ON_LINK})
+"""What a whole Reply to a Request says of all associations, whatever they hold (C.8.1)."""
 
 
 @frozen(kw_only=True)
@@ -105,7 +108,9 @@ def read_reply(
     """
     extending = asked in _EXTENDING
     received = {ia.iaid: ia for ia in message.ia_pds}
-    unknown = extending and message.status is not None and message.status.status == StatusCode.NO_BINDING
+    code = StatusCode.SUCCESS if message.status is None else message.status.status
+    unknown = extending and code == StatusCode.NO_BINDING
+    failed = not extending and code in _FAILED
     verdicts: dict[int, Verdict] = {}
     remarks: list[Remark] = []
     bindings: list[Binding] = []
@@ -114,10 +119,11 @@ def read_reply(
         after.remove(wish.iaid)
         binding = lease.binding(wish.iaid) or Binding(iaid=wish.iaid)
         ia = received.get(wish.iaid)
-        if unknown:
-            verdicts[wish.iaid] = Verdict(
-                trigger=IATrigger.UNBOUND, binding=binding, words=status_words(message.status)
-            )
+        if unknown or failed:
+            trigger = IATrigger.UNBOUND if unknown else IATrigger.REFUSED
+            verdicts[wish.iaid] = Verdict(trigger=trigger, binding=binding, words=status_words(message.status))
+            if ia is not None and any(prefix.valid for prefix in ia.prefixes):
+                remarks.append((DiscardReason.IA_STATUS_WITH_PREFIX, f"{status_words(message.status)} for the Reply"))
         elif ia is not None:
             others = tuple(held.prefix for other in bindings for held in other.prefixes)
             verdict = judge(ia, binding, wish, server, now, extending, (*others, *_staying(lease, received, after)))
@@ -127,8 +133,7 @@ def read_reply(
             binding = verdict.binding
         if binding.prefixes:
             bindings.append(binding)
-    status = message.status
-    words = "" if status is None or status.status == StatusCode.SUCCESS else status_words(status)
+    words = "" if code == StatusCode.SUCCESS else status_words(message.status)
     outcome = Outcome(lease=lease, verdicts=verdicts, remarks=tuple(remarks), status=words)
     latest = server if outcome.served else lease.server
     return evolve(outcome, lease=evolve(lease, bindings=tuple(bindings), server=latest))

@@ -140,10 +140,15 @@ def usable(
         if prefix.valid == 0:
             continue
         reason = _left_out(prefix, wish, others)
-        if reason is None:
-            kept.append(prefix)
-        else:
-            remarks.append((reason, f"{prefix.network} in IA_PD {ia.iaid}"))
+        where = f"{prefix.network} in IA_PD {ia.iaid}"
+        if reason is not None:
+            remarks.append((reason, where))
+            continue
+        kept.append(prefix)
+        if prefix.prefix != prefix.network.network_address.packed:
+            remarks.append((DiscardReason.PREFIX_HOST_BITS, where))
+    if any(isinstance(option, IAPrefix) and not option.length for option in ia.options):
+        remarks.append((DiscardReason.PREFIX_KIND, f"a prefix of length 0 in IA_PD {ia.iaid}"))
     return tuple(kept), tuple(remarks)
 
 

@@ -126,6 +126,7 @@ class Uplink:
     @ivar solicit_delay: whether the first Solicit waits a random time of up to a second.
     @ivar start: what starts the client: C{"link"} (the link is up), C{"ra"} or C{"p-flag"}.
     @ivar rate_limit: at most so many messages in so many seconds (RFC 9915 section 14.1).
+    @ivar renumbering_silence: seconds of silence that end a lease where there are signs of another upstream.
     @ivar reconfigure: whether servers may reconfigure this client.
     @ivar duid: a DUID for this uplink only, in the form of C{identity.duid}; empty for the client's own.
     @ivar profile: name of a packet profile; empty for none.
@@ -148,6 +149,7 @@ class Uplink:
     solicit_delay: bool = True
     start: str = "link"
     rate_limit: tuple[int, float] = (20, 20.0)
+    renumbering_silence: int = 60
     reconfigure: bool = False
     duid: str = ""
     profile: str = ""

@@ -164,6 +164,14 @@ UPLINK = (
         "At most so many messages in so many seconds on this uplink (RFC 9915 section 14.1).",
     ),
     Key(
+        "renumbering_silence",
+        values.whole(1, 86400),
+        "seconds, 1 to 86400",
+        "60",
+        "For how long nobody answers, where the link seems to lead to another provider or session, before the lease is "
+        "given up and new prefixes are asked for.  Without such signs silence never ends a lease.",
+    ),
+    Key(
         "reconfigure",
         values.flag,
         "true or false",

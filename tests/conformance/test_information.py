@@ -5,21 +5,31 @@ Section C.12, as far as a client for prefixes is concerned: options beside the l
 from __future__ import annotations
 
 from ipaddress import IPv6Address
+from itertools import pairwise
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from pdlease.client.occurrences import Informed, LeaseChanged, Request
 from pdlease.client.settings import ExtraOption
+from pdlease.config.errors import ConfigErrors
+from pdlease.config.toml import parse
 from pdlease.wire.chain import OpaqueOption, Option
 from pdlease.wire.codes import MessageType, OptionCode
 from pdlease.wire.options import (
     DnsServers,
+    InfMaxRt,
     InformationRefreshTime,
     OptionRequest,
+    ReconfigureAccept,
     SolMaxRt,
     Status,
     UserClass,
 )
+from pdlease.wire.prefixes import IAPD
+from tests.conformance.test_downstream import Scripted
+from tests.conformance.test_downstream import prefix as given_prefix
+from tests.conformance.test_reconfigure import agreed, key, reconfigure
+from tests.house import ONE, House
 from tests.scenarios.conversation import OTHER, PREFIX, Conversation, association, bound, prefix, settings
 
 GOOD = association(1, prefix())
@@ -28,6 +38,7 @@ OTHER_DNS = DnsServers((IPv6Address("2001:db8::54"),))
 NTP = OpaqueOption(OptionCode.NTP_SERVER, b"\0\1\0\x10" + bytes(16))
 
 WANTED = settings(requested_options=(82, 67, 23, 56))
+WILLING_TO_HEAR = settings(reconfigure=True, requested_options=(82, 67, 23, 56))
 
 
 def informed(*options: Option) -> Conversation:
@@ -114,6 +125,68 @@ class InformationTests(SynchronousTestCase):
         c.reply(InformationRefreshTime(700), GOOD)
         c.wait(900)
         self.assertEqual(c.times(MessageType.INFORMATION_REQUEST), [])
+
+    def test_information_maximum(self) -> None:
+        """
+        R-21.25-01: INF_MAX_RT from 60 to 86400 s caps the gaps between Information-requests of its uplink; any other
+        value leaves the one before.
+        """
+        for value, cap in ((60, 60), (86400, 3600), (59, 3600), (86401, 3600), (0, 3600)):
+            c = agreed(ReconfigureAccept(), key(), InfMaxRt(value))
+            self.assertEqual(c.session.inf_max_rt, value if value in {60, 86400} else None)
+            c.hear(reconfigure(11))
+            c.until(1900.0)
+            moments = c.times(MessageType.INFORMATION_REQUEST)
+            longest = max(later - earlier for earlier, later in pairwise(moments))
+            self.assertTrue(longest <= 66 if cap == 60 else longest > 100, (value, longest))
+        self.assertIsNone(bound().session.inf_max_rt)
+
+    def test_one_for_each_vendor(self) -> None:
+        """R-21.16-01: two Vendor Classes or Vendor-specific options of one vendor are a configuration error."""
+        for each in (
+            'vendor_class = [{ enterprise = 9, data = ["a"] }, { enterprise = 9, data = ["b"] }]',
+            "vendor_options = [{ enterprise = 9, options = [] }, { enterprise = 9, options = [] }]",
+        ):
+            text = f'[uplinks.wan]\n{each}\n[[uplinks.wan.delegations]]\ndownstreams = ["lan0"]\n'
+            errors = self.assertRaises(ConfigErrors, parse, text.encode(), "x")
+            self.assertIn("enterprise 9 stands in two of these", str(errors))
+            self.assertTrue(parse(text.replace("= 9", "= 8", 1).encode(), "x").uplinks)
+
+    def test_told_by_inform(self) -> None:
+        """R-18.2.10.5-01: what is not in the Reply to an Information-request ends as well; the lease does not."""
+        c = agreed(ReconfigureAccept(), key(), DNS, NTP, wanted=WILLING_TO_HEAR)
+        self.assertEqual(c.session.information, (DNS, NTP))
+        c.hear(reconfigure(11))
+        c.until_sent(MessageType.INFORMATION_REQUEST)
+        c.reply(ReconfigureAccept(), OTHER_DNS)
+        self.assertEqual((c.session.information, c.held), ((OTHER_DNS,), [PREFIX]))
+
+    def test_hostile_texts(self) -> None:
+        """
+        R-23-01: names and status words full of shell and terminal syntax reach events and status escaped: one line,
+        printable, no quote, dollar sign or blank in a name.
+        """
+        house = House(ONE.replace("solicit_delay", "request_options = [24, 23]\nsolicit_delay"))
+        house.add_links()
+        hostile = b"$(rm -rf /);`x`\n\x1b[2J'\""
+        domain = OpaqueOption(OptionCode.DOMAIN_LIST, bytes([len(hostile)]) + hostile + b"\0")
+        house.server = Scripted(
+            lambda asked: (
+                IAPD(asked.ia_pds[0].iaid, 100, 200, (given_prefix("2001:db8::/56"),)),
+                domain,
+                IAPD(77, 0, 0, (Status(6, hostile),)),
+            )
+        )
+        house.begin().wait(3)
+        assert house.desk is not None
+        (told,) = house.desk.status("wan")["uplinks"]["wan"]["information"]
+        (name,) = told["values"]
+        self.assertRegex(name, r"^[A-Za-z0-9_.\\-]+$")
+        (event,) = house.told("information")
+        self.assertEqual(event["options"], [told])
+        texts = [*house.desk.why("wan"), *(str(event.get("detail", "")) for event in house.told("discarded"))]
+        self.assertTrue(any("rm -rf" in text for text in texts))
+        self.assertTrue(all(text.isprintable() for text in texts), texts)
 
     def test_vendor_options_are_requested(self) -> None:
         """R-21.17-01: code 17 goes into the option request where vendor options are wanted."""

@@ -12,6 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from pdlease.client.occurrences import Arrived, Moved, Remembered
 from pdlease.client.reasons import DiscardReason, Reason
 from pdlease.client.session import Session
+from pdlease.client.settings import Settings
 from pdlease.client.states import State
 from pdlease.lease import ReconfigureKey
 from pdlease.wire.chain import OpaqueOption, Option
@@ -75,9 +76,9 @@ def reconfigure(
     return whole(hmac.new(secret, encode(whole(bytes(length))), "md5").digest()[:length])
 
 
-def agreed(*more: Option) -> Conversation:
+def agreed(*more: Option, wanted: Settings = WILLING) -> Conversation:
     """A bound conversation whose server brought a key with counter 10."""
-    c = Conversation(WILLING)
+    c = Conversation(wanted)
     c.link_up()
     c.advertise(GOOD, ReconfigureAccept(), preference=255)
     c.reply(*(more or (ReconfigureAccept(), key())), GOOD)

@@ -77,10 +77,18 @@ class WholeReplyTests(SynchronousTestCase):
 
     def test_other_status(self) -> None:
         """R-18.2.10-04: any other status of the whole message: the associations are judged alone."""
-        for code in (0, 2, 3, 4, 6, 22, 65535):
+        for code in (0, 2, 6, 22, 65535):
             c = requesting()
             c.reply(Status(code), GOOD)
             self.assertEqual(c.held, [PREFIX], code)
+
+    def test_failed_for_all(self) -> None:
+        """C.8.1-03, C.8.1-04: NoBinding and NotOnLink for a whole Reply to a Request: none of its prefixes is used."""
+        for code in (3, 4):
+            c = requesting()
+            c.reply(Status(code), GOOD)
+            self.assertEqual((c.held, c.state, len(c.session.hold_offs)), ([], State.SOLICITING, 1), code)
+            self.assertEqual(c.discards(), [DiscardReason.IA_STATUS_WITH_PREFIX])
 
     def test_use_multicast(self) -> None:
         """R-18.2.10-06: UseMulticast is obsolete: nothing is processed, the exchange goes on at its pace."""

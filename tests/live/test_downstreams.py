@@ -141,7 +141,7 @@ class MendingTests(WithServer):
         self.assertTrue(3500 <= address["preferred_life_time"] <= 3600, address)
 
     def test_unreachable_route_flushed(self) -> None:
-        """The unreachable route for the whole prefix is put back as well (WPD-5)."""
+        """WPD-5: the unreachable route for the whole prefix is put back as well."""
         self.start()
         self.assertEqual(len(self.network.routes(str(FIRST))), 1)
         since = time.monotonic()
@@ -367,7 +367,7 @@ class FormTests(WithServer):
 
     def test_too_small(self) -> None:
         """
-        A delegation that is too small serves the downstreams in order; status and C{why} say who stays without (WPD-3).
+        WPD-3: a delegation that is too small serves the downstreams in order; status and C{why} say who stays without.
         The on-link route goes before the unreachable one of the same prefix.
         """
         self.server.start("--script", "length 64")

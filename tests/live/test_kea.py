@@ -20,8 +20,8 @@ class BindTests(WithKea):
 
     def test_bind(self) -> None:
         """
-        A prefix of Kea's is carved over both LANs: an address with Kea's lifetimes on each, its on-link route, and an
-        unreachable route for the whole delegation (R-18.2.10.1-16, WPD-5).
+        R-18.2.10.1-16, WPD-5: a prefix of Kea's is carved over both LANs: an address with Kea's lifetimes on each, its
+        on-link route, and an unreachable route for the whole delegation.
         """
         status = self.start()
         self.assertEqual(status["state"], "bound")
@@ -54,7 +54,7 @@ class BindTests(WithKea):
             self.assertEqual(len(self.on_lan(self.network, link)), 1)
 
     def test_eight_delegations(self) -> None:
-        """Eight IA_PDs of one uplink get eight prefixes from one Solicit (R-8987-03)."""
+        """R-8987-03: eight IA_PDs of one uplink get eight prefixes from one Solicit."""
         self.kea.configure("2001:db8:1000::/44")
         delegations = ['["lan0"]', '["lan1"]', *[f'["none{number}"]' for number in range(6)]]
         self.kea.start()
@@ -65,7 +65,7 @@ class BindTests(WithKea):
 
     def test_sigterm_keeps_everything(self) -> None:
         """
-        SIGTERM ends the daemon by that signal, without a Release; addresses and routes stay (R-18.2.7-08).  In the
+        R-18.2.7-08: SIGTERM ends the daemon by that signal, without a Release; addresses and routes stay. In the
         foreground there is no pidfile.
         """
         self.start()
@@ -78,7 +78,7 @@ class BindTests(WithKea):
         self.assertEqual(len(self.network.routes()), 3)
 
     def test_release(self) -> None:
-        """Release as a command takes addresses and routes away first, then gives the prefix back (R-18.2.7-03)."""
+        """R-18.2.7-03: Release as a command takes addresses and routes away first, then gives the prefix back."""
         self.start()
         self.daemon.ctl("release", "wan0")
         asked = self.heard.first(MessageType.RELEASE)
@@ -116,8 +116,8 @@ class ShortLeaseTests(WithKea):
 
     def test_server_gone(self) -> None:
         """
-        Without its server the client renews until T2, then asks any server, and takes addresses and routes away within
-        a second of the end of the valid lifetime, not before (R-18.2.4-10, R-18.2.5-02, R-18.2.10.1-18).
+        R-18.2.4-10, R-18.2.5-02, R-18.2.10.1-18: without its server the client renews until T2, then asks any server,
+        and takes addresses and routes away within a second of the end of the valid lifetime, not before.
         """
         self.start()
         self.kea.stop()
@@ -137,8 +137,8 @@ class ShortLeaseTests(WithKea):
 
     def test_renumbering(self) -> None:
         """
-        A server that forgot the lease and has another pool renumbers: the new prefix is on the LAN, the old one is not
-        preferred any more, and is gone at its end at the latest (R-18.2.10.1-10).
+        R-18.2.10.1-10: a server that forgot the lease and has another pool renumbers: the new prefix is on the LAN, the
+        old one is not preferred any more, and is gone at its end at the latest.
         """
         old = self.start()["prefixes"][0]["prefix"]
         self.kea.stop()
@@ -165,7 +165,7 @@ class UplinkTests(WithKea):
         ip("-n", self.network.isp, "link", "set", "cpe0", state)
 
     def test_carrier_lost(self) -> None:
-        """Two seconds without carrier: the LAN keeps its addresses; a Rebind follows within 1.1 s (R-18.2.12-01)."""
+        """R-18.2.12-01: two seconds without carrier: the LAN keeps its addresses; a Rebind follows within 1.1 s."""
         self.start()
         before = self.on_lan(self.network)
         self.carrier("down")
@@ -198,7 +198,7 @@ class UplinkTests(WithKea):
         self.assertEqual(self.daemon.bound(seconds=20)["prefixes"][0]["prefix"], prefix)
 
     def test_silence_after_link_up(self) -> None:
-        """Thirty seconds of silence after link up, as with spanning tree, do not end a lease (R-RST-02, D17)."""
+        """R-RST-02: thirty seconds of silence after link up, as with spanning tree, do not end a lease (D17)."""
         prefix = self.start()["prefixes"][0]["prefix"]
         self.kea.stop()
         self.carrier("down")

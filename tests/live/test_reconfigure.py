@@ -58,8 +58,8 @@ class ObeyedTests(WithReconfigure):
 
     def test_each_type(self) -> None:
         """
-        A genuine Reconfigure leads within a second to the message that it asks for: Renew, Rebind without a Server
-        Identifier, Information-request with one (R-18.2.11-01, R-18.2.11-05, R-18.2.11-06); the lease stays.
+        R-18.2.11-01, R-18.2.11-05, R-18.2.11-06: a genuine Reconfigure leads within a second to the message that it
+        asks for: Renew, Rebind without a Server Identifier, Information-request with one; the lease stays.
         """
         self.agreed()
         renew = self.told("renew")
@@ -75,8 +75,8 @@ class ObeyedTests(WithReconfigure):
 
     def test_many_at_once(self) -> None:
         """
-        Of a hundred genuine ones in a row one is obeyed; the others are dropped and counted (R-18.2.11-02,
-        R-18.2.11-09).
+        R-18.2.11-02, R-18.2.11-09: of a hundred genuine ones in a row one is obeyed; the others are dropped and
+        counted.
         """
         self.agreed()
         since = self.now()
@@ -90,9 +90,7 @@ class ObeyedTests(WithReconfigure):
         self.holds()
 
     def test_silent_server(self) -> None:
-        """
-        A server that asks for a Renew and does not answer it costs nothing: the lease stays (R-18.2.11-03).
-        """
+        """R-18.2.11-03: a server that asks for a Renew and does not answer it costs nothing: the lease stays."""
         self.agreed()
         before = self.on_lan(self.network)
         self.server.tell("silent on")
@@ -107,9 +105,9 @@ class DroppedTests(WithReconfigure):
 
     def test_dropped_by_reason(self) -> None:
         """
-        What is signed wrongly, seen before, sent to a group, incomplete, or asks for another message is dropped and
-        counted by reason, and the next genuine one is obeyed (R-16.11-01, R-16.11-02, R-16.11-03, R-16.11-04,
-        R-16.11-05, R-16.11-06, R-20-02, R-20-03).
+        R-16.11-01, R-16.11-02, R-16.11-03, R-16.11-04, R-16.11-05, R-16.11-06, R-20-02, R-20-03: what is signed
+        wrongly, seen before, sent to a group, incomplete, or asks for another message is dropped and counted by reason,
+        and the next genuine one is obeyed.
         """
         self.agreed()
         for order, reason in (
@@ -131,8 +129,8 @@ class DroppedTests(WithReconfigure):
 
     def test_not_configured(self) -> None:
         """
-        Without C{reconfigure = true} no Reconfigure is obeyed, even where the server gave a key that nobody asked for,
-        and no message offers to accept it (R-20-06, R-21.20-01).
+        R-20-06, R-21.20-01: without C{reconfigure = true} no Reconfigure is obeyed, even where the server gave a key
+        that nobody asked for, and no message offers to accept it.
         """
         self.server.start("--script", "auth key")
         self.daemon = self.make_daemon(self.network, {"wan0": ['["lan0", "lan1"]']}).start()
@@ -144,9 +142,7 @@ class DroppedTests(WithReconfigure):
             self.assertFalse(found[1].reconfigure_accept)
 
     def test_no_longer_agreed(self) -> None:
-        """
-        After a Reply without Reconfigure Accept the key counts no more (R-21.20-01).
-        """
+        """R-21.20-01: after a Reply without Reconfigure Accept the key counts no more."""
         self.agreed()
         self.server.tell("agree off")
         self.told("renew")
@@ -161,15 +157,13 @@ class UnaskedTests(WithReconfigure):
     server_words = ("--preference", "255", "--script", "auth static")
 
     def test_costs_nothing_when_not_configured(self) -> None:
-        """
-        Without C{reconfigure = true} it costs neither an Advertise nor a Reply (R-20-04).
-        """
+        """R-20-04: without C{reconfigure = true} it costs neither an Advertise nor a Reply."""
         self.costs_nothing("")
 
     def test_costs_nothing_when_configured(self) -> None:
         """
-        With C{reconfigure = true} it costs neither an Advertise nor a Reply; no key is taken where there are two such
-        options (R-20-04).
+        R-20-04: with C{reconfigure = true} it costs neither an Advertise nor a Reply; no key is taken where there are
+        two such options.
         """
         self.costs_nothing("reconfigure = true")
 
@@ -192,8 +186,8 @@ class RestartTests(WithReconfigure):
 
     def test_key_survives(self) -> None:
         """
-        After kill -9 and a restart a replayed Reconfigure is dropped and a genuine one is obeyed: key and counter were
-        kept, in a file that only its owner reads (R-20-01, R-20-02).
+        R-20-01, R-20-02: after kill -9 and a restart a replayed Reconfigure is dropped and a genuine one is obeyed: key
+        and counter were kept, in a file that only its owner reads.
         """
         self.agreed()
         self.told("renew")

@@ -21,8 +21,8 @@ class CrashTests(WithKea):
 
     def test_killed_and_started_again(self) -> None:
         """
-        After kill -9 the first message is a Rebind for the same prefix, and at no time is an address or a route missing
-        on the LAN (R-RST-01, R-8987-04).
+        R-RST-01, R-8987-04: after kill -9 the first message is a Rebind for the same prefix, and at no time is an
+        address or a route missing on the LAN.
         """
         prefix = self.start()["prefixes"][0]["prefix"]
         monitor = self.network.run("monitor", self.network.router, "ip", "-6", "-o", "monitor", "address", "route")

@@ -23,8 +23,8 @@ class StartTests(WithServer):
 
     def test_router_first(self) -> None:
         """
-        With C{start = "ra"} nothing is sent before a Router Advertisement with M or O; where the kernel ignores them
-        the status says so, and the client begins with the first one that it does not ignore (WPD-4, R-18-02).
+        WPD-4, R-18-02: with C{start = "ra"} nothing is sent before a Router Advertisement with M or O; where the kernel
+        ignores them the status says so, and the client begins with the first one that it does not ignore.
         """
         radvd = Radvd(self.network).say("2001:db8:aaaa::/64")
         self.start(bound=False, uplink_extra=RA)
@@ -47,7 +47,7 @@ class StartTests(WithServer):
         self.assertEqual(self.heard.types()[0], MessageType.SOLICIT)
 
     def test_heard_before(self) -> None:
-        """What the kernel heard before the daemon started will do: nobody repeats it in time (WPD-4)."""
+        """WPD-4: what the kernel heard before the daemon started will do: nobody repeats it in time."""
         hear_routers(self.network)
         radvd = Radvd(self.network).say()
         radvd.until_heard()
@@ -56,8 +56,8 @@ class StartTests(WithServer):
 
     def test_p_flag(self) -> None:
         """
-        With C{start = "p-flag"} a prefix with the P flag starts the client, none without does; when it is gone the
-        client asks no more, and keeps what it has (RFC 9762: PF-01, PF-03, PF-04).
+        PF-01, PF-03, PF-04: with C{start = "p-flag"} a prefix with the P flag starts the client, none without does;
+        when it is gone the client asks no more, and keeps what it has.
         """
         hear_routers(self.network)
         self.start(bound=False, uplink_extra=P_FLAG)
@@ -88,8 +88,8 @@ class ChangeTests(WithServer):
 
     def test_prefix_and_router(self) -> None:
         """
-        Another prefix on the uplink brings a Renew (R-18.2.12-04), another router in place of the old one a Rebind
-        (R-RST-02); the lease stays, as the server answers.
+        R-18.2.12-04, R-RST-02: another prefix on the uplink brings a Renew, another router in place of the old one a
+        Rebind; the lease stays, as the server answers.
         """
         radvd = Radvd(self.network).say("2001:db8:aaaa::/64")
         self.start()

@@ -319,7 +319,7 @@ class RenumberingTests(WithServer):
 
     def test_withdrawn(self) -> None:
         """
-        A prefix with lifetimes 0/0 goes at once, and not before the one that takes its place is there (R-18.2.10.1-07).
+        R-18.2.10.1-04: a prefix with lifetimes 0/0 goes at once, and not before the one that takes its place is there.
         """
         lines = self.renumber("withdraw")
         first_new = next(n for n, line in enumerate(lines) if "2001:db8:2000::1/64" in line)
@@ -332,8 +332,8 @@ class RenumberingTests(WithServer):
 
     def test_not_mentioned(self) -> None:
         """
-        A prefix that the server does not mention any more while it gives another is deprecated and stays until the end
-        of its lifetime (R-18.2.10.1-05).
+        R-18.2.10.1-05: a prefix that the server does not mention any more while it gives another is deprecated and
+        stays until the end of its lifetime.
         """
         lines = self.renumber("forget")
         self.assertEqual([line for line in lines if line.startswith("Deleted") and "inet6" in line], [])
@@ -390,7 +390,9 @@ class RenumberingTests(WithServer):
         return valid - 10 < shown <= valid and valid - 10 < route.get("expires", 0) <= valid
 
     def test_withdrawn_without_another(self) -> None:
-        """When all is withdrawn the LAN is empty at once, and the client looks for servers anew (R-18.2.10.1-17)."""
+        """
+        R-18.2.10.1-04, R-RST-03: when all is withdrawn the LAN is empty at once, and the client looks for servers anew.
+        """
         self.start()
         self.server.tell("renumber 2001:db8:2000::/64 withdraw", "length 48")
         since = self.now()
@@ -439,7 +441,7 @@ class StatusTests(WithLiar):
 
     def test_failed_reply(self) -> None:
         """
-        UnspecFail of a whole Reply is shown and counted, and the Request goes on at its time (R-18.2.10-03); an unknown
+        R-18.2.10-03: UnspecFail of a whole Reply is shown and counted, and the Request goes on at its time; an unknown
         failure without any association sends the client to look for servers anew, and is shown as well.
         """
         self.liar.answer(self.liar.heard(MessageType.SOLICIT))

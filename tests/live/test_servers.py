@@ -185,8 +185,8 @@ class Dhcp6sTests(Talking):
 
     def test_second_delegation(self) -> None:
         """
-        It leaves an IA_PD that it has nothing for out of its Advertise, and refuses it in its Reply: the other one is
-        in use, and the lack is shown (R-18.2.10.1-07).
+        R-18.2.10.1-07: it leaves an IA_PD that it has nothing for out of its Advertise, and refuses it in its Reply:
+        the other one is in use, and the lack is shown.
         """
         self.server = Dhcp6s(self.network)
         self.server.start()
@@ -200,8 +200,8 @@ class Dhcp6sTests(Talking):
 
     def test_forgotten(self) -> None:
         """
-        It keeps leases in memory only.  After a restart it answers a Renew with NoBinding, whereupon a Request brings
-        the prefix back (R-18.2.10.1-10); a Rebind it does not answer, and the prefix is used on (R-RST-02).
+        R-18.2.10.1-10, R-RST-02: it keeps leases in memory only. After a restart it answers a Renew with NoBinding,
+        whereupon a Request brings the prefix back; a Rebind it does not answer, and the prefix is used on.
         """
         self.begin(Dhcp6s(self.network))
         before = self.on_lan(self.network)

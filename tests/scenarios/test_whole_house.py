@@ -171,8 +171,8 @@ class LifeTests(BoundCase):
 
     def test_renumbering_deprecates(self) -> None:
         """
-        At a renumbering the new prefix is put on the LAN before the old one goes; the old one stays, deprecated, until
-        its own end (R-18.2.10.1-05, L-13).
+        R-18.2.10.1-05: at a renumbering the new prefix is put on the LAN before the old one goes; the old one stays,
+        deprecated, until its own end (L-13).
         """
         house = self.bound()
         house.server.renumber([IPv6Network("2001:db8:ff00::/40")], "deprecate")
@@ -186,7 +186,7 @@ class LifeTests(BoundCase):
         self.assertEqual(list(house.addresses()), ["2001:db8:ff00::1/64"])
 
     def test_renumbering_withdraws(self) -> None:
-        """A prefix that the server names with lifetimes 0/0 is removed at once (R-18.2.10.1-06)."""
+        """R-18.2.10.1-04: a prefix that the server names with lifetimes 0/0 is removed at once."""
         house = self.bound()
         house.server.renumber([IPv6Network("2001:db8:ff00::/40")], "withdraw")
         house.wait(1900)
@@ -195,7 +195,7 @@ class LifeTests(BoundCase):
 
     def test_release(self) -> None:
         """
-        A Release comes after the addresses are gone and ends when the server has answered (R-18.2.7-03, design 19).
+        R-18.2.7-03: a Release comes after the addresses are gone and ends when the server has answered (design 19).
         """
         house = self.bound()
         assert house.desk is not None
@@ -228,7 +228,7 @@ class LifeTests(BoundCase):
 
     def test_restart_with_a_lease(self) -> None:
         """
-        After a restart the addresses are there before the first message, which is a Rebind (R-RST-01, design 19).
+        R-RST-01, C.15-08: after a restart the addresses are there before the first message, which is a Rebind.
         """
         record = self.bound().uplink().record
         again = House()
@@ -274,7 +274,7 @@ class LinkTests(BoundCase):
     """What links do to leases."""
 
     def test_carrier_lost_and_back(self) -> None:
-        """Carrier lost for two seconds takes nothing from the LAN; a Rebind follows its return (R-RST-01)."""
+        """R-18.2.12-01: carrier lost for two seconds takes nothing from the LAN; a Rebind follows its return."""
         house = self.bound()
         house.kernel.carrier("eth0", False)
         house.wait(2)

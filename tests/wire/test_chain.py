@@ -36,13 +36,13 @@ class ReadOptionsTests(SynchronousTestCase):
         )
 
     def test_unknown(self) -> None:
-        """An option that is not known in this place is kept verbatim, empty or not (section 16, MUST NOT discard)."""
+        """B.9-05, R-16-10: an option that is not known in this place is kept verbatim, empty or not."""
         self.assertEqual(
             self.read("ffff 0002 abcd  0019 0000"), ((OpaqueOption(0xFFFF, octets("abcd")), OpaqueOption(25, b"")), b"")
         )
 
     def test_malformed(self) -> None:
-        """R-16-20: an option of bad content is set aside with what is wrong, and its neighbours stay."""
+        """R-16-20, B.3-02, B.9-04: an option of bad content is set aside with what is wrong, its neighbours stay."""
         options, remainder = self.read("0007 0002 0506  0008 0002 0064")
         self.assertEqual(options, (MalformedOption(7, octets("0506"), WireError("", 0, b"", "")), ElapsedTime(100)))
         malformed = options[0]

@@ -14,7 +14,7 @@ from pdlease.wire.codes import MessageType, OptionCode, StatusCode
 
 class CodesTests(SynchronousTestCase):
     def test_message_types(self) -> None:
-        """The message types have the numbers of RFC 9915 section 7.3, without a gap (B.1)."""
+        """B.1-02: the message types have the numbers of RFC 9915 section 7.3, without a gap."""
         self.assertEqual([kind.value for kind in MessageType], list(range(1, 14)))
         self.assertEqual((MessageType.ADVERTISE, MessageType.REPLY, MessageType.RECONFIGURE), (2, 7, 10))
 
@@ -47,7 +47,7 @@ class CodesTests(SynchronousTestCase):
         )
 
     def test_status_codes(self) -> None:
-        """The status codes run from Success 0 to NoPrefixAvail 6 (B.7)."""
+        """B.7-01: the status codes run from Success 0 to NoPrefixAvail 6."""
         self.assertEqual([status.value for status in StatusCode], list(range(7)))
         self.assertEqual(StatusCode.NO_PREFIX_AVAIL, 6)
 

@@ -12,25 +12,25 @@ from tests.packets import octets
 
 class DUIDTests(SynchronousTestCase):
     def test_link_layer(self) -> None:
-        """A DUID-LL is type 3, the hardware type and the address (R-11-08, B.6)."""
+        """B.6-01, R-11-08: a DUID-LL is type 3, the hardware type and the address."""
         duid = DUID.from_link_layer(1, octets("001122334455"))
         self.assertEqual(duid.data, octets("0003 0001 001122334455"))
         self.assertEqual(duid.kind, 3)
 
     def test_link_layer_time(self) -> None:
-        """A DUID-LLT has seconds since 2000 between hardware type and address, modulo 2**32 (R-11-07)."""
+        """B.6-01, R-11-07: a DUID-LLT has seconds since 2000 between hardware type and address, modulo 2**32."""
         duid = DUID.from_link_layer_time(1, 2**32 + 7, octets("001122334455"))
         self.assertEqual(duid.data, octets("0001 0001 00000007 001122334455"))
         self.assertEqual(duid.kind, 1)
 
     def test_enterprise(self) -> None:
-        """A DUID-EN is type 2, enterprise number and identifier, as in RFC 9915 section 11.3 (R-11-12)."""
+        """B.6-01, R-11-12: a DUID-EN is type 2, enterprise number and identifier, as in RFC 9915 section 11.3."""
         duid = DUID.from_enterprise(32473, octets("0cc084d303000912"))
         self.assertEqual(duid.data, octets("0002 00007ed9 0cc084d303000912"))
         self.assertEqual(duid.kind, 2)
 
     def test_uuid(self) -> None:
-        """A DUID-UUID is type 4 and the 16 octets of the UUID."""
+        """B.6-01: a DUID-UUID is type 4 and the 16 octets of the UUID."""
         duid = DUID.from_uuid(octets("00112233445566778899aabbccddeeff"))
         self.assertEqual(duid.data, octets("0004 00112233445566778899aabbccddeeff"))
         self.assertEqual(duid.kind, 4)

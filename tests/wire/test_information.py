@@ -42,7 +42,7 @@ class InformationTests(SynchronousTestCase):
         )
 
     def test_addresses(self) -> None:
-        """Servers stay in their order, the best first (R-3646-01, R-4075-01)."""
+        """R-3646-01, R-4075-01: servers stay in their order, the best first."""
         self.assertEqual(
             self.values(DnsServers((TWO, ONE)), SntpServers((ONE, TWO))),
             [["fe80::1", "2001:db8::53"], ["2001:db8::53", "fe80::1"]],
@@ -50,7 +50,7 @@ class InformationTests(SynchronousTestCase):
 
     def test_names_are_escaped(self) -> None:
         """
-        What could mean something to a shell, a terminal or a reader of the name is escaped (R-23-01): spaces, line
+        R-23-01: what could mean something to a shell, a terminal or a reader of the name is escaped: spaces, line
         ends, quotes, dollar signs, dots within a label.
         """
         hostile = DomainName((b"$(reboot)", b"a.b", b"x\ny\"'`;\x1b[0m"))
@@ -61,13 +61,13 @@ class InformationTests(SynchronousTestCase):
         self.assertEqual(self.values(AftrName(DomainName.parse("aftr-1.example.net"))), [["aftr-1.example.net"]])
 
     def test_all_else_is_hexadecimal(self) -> None:
-        """Octets of which nothing is known are told as hexadecimal digits (R-23-01)."""
+        """R-23-01: octets of which nothing is known are told as hexadecimal digits."""
         self.assertEqual(self.values(OpaqueOption(94, b"a\n$"), VendorOptions(9, ((1, b"x"),))), [
             ["610a24"], ["00000009" "0001000178"],
         ])  # fmt: skip
 
     def test_time_sources(self) -> None:
-        """A time source is just one suboption that is whole, an address or a name (R-5908-01)."""
+        """R-5908-01: a time source is just one suboption that is whole, an address or a name."""
         address = "20010db8000000000000000000000053"
         self.assertEqual(self.time_source(f"0001 0010 {address}"), [["2001:db8::53"]])
         self.assertEqual(self.time_source("0002 0010 ff050000000000000000000000000101"), [["ff05::101"]])
@@ -86,15 +86,15 @@ class InformationTests(SynchronousTestCase):
             self.assertEqual(self.time_source(broken), [], broken)
 
     def test_repeated_time_sources(self) -> None:
-        """Time sources in several options stay apart (R-5908-01)."""
+        """R-5908-01: time sources in several options stay apart."""
         one = OpaqueOption(OptionCode.NTP_SERVER, bytes.fromhex("0001 0010") + ONE.packed)
         two = OpaqueOption(OptionCode.NTP_SERVER, bytes.fromhex("0001 0010") + TWO.packed)
         self.assertEqual(self.values(one, two), [["2001:db8::53"], ["fe80::1"]])
 
     def test_portals(self) -> None:
         """
-        A captive portal is a URI; zeros at its end are taken off, what is no URI is left out, and so is the word for
-        none (R-8910-01).
+        R-8910-01: a captive portal is a URI; zeros at its end are taken off, what is no URI is left out, and so is the
+        word for none.
         """
         self.assertEqual(self.portal(b"https://example.org/api?x=1#y"), [["https://example.org/api?x=1#y"]])
         self.assertEqual(self.portal(b"https://example.org/\0"), [["https://example.org/"]])

@@ -121,20 +121,20 @@ VALUES = {
 
 class BothDirectionsTests(SynchronousTestCase):
     def test_decode(self) -> None:
-        """Octets written out by hand are read as what they were written for (B.10, seed-behaviour 10)."""
+        """B.10-01, B.9-11: octets written out by hand are read as what they were written for."""
         for name, message in VALUES.items():
             self.assertEqual(decode(packets.EVERYTHING[name]), message, name)
 
     def test_encode(self) -> None:
         """
-        Values are written as the octets written out by hand, options in the order given; so the original's first
-        two messages can be made octet for octet (seed-behaviour 10).
+        B.10-01, B.9-10: values are written as the octets written out by hand, options in the order given; so the
+        original's first two messages can be made octet for octet (seed-behaviour 10).
         """
         for name, message in VALUES.items():
             self.assertEqual(encode(message), packets.EVERYTHING[name], name)
 
     def test_round_trip(self) -> None:
-        """B.9 rule 11: every good message is written again as it was read."""
+        """B.9-11: every good message is written again as it was read."""
         for name, data in packets.EVERYTHING.items():
             message = decode(data)
             self.assertEqual(encode(message), data, name)
@@ -148,12 +148,12 @@ class BothDirectionsTests(SynchronousTestCase):
             self.assertEqual(hash(message), hash(VALUES["RICH_REPLY"]))
 
     def test_shortest(self) -> None:
-        """A message may have no options."""
+        """B.1-01: a message may have no options."""
         self.assertEqual(decode(octets("0b 00000f")), Message(MessageType.INFORMATION_REQUEST, 15))
         self.assertEqual(encode(Message(MessageType.INFORMATION_REQUEST, 15)), octets("0b 00000f"))
 
     def test_extremes(self) -> None:
-        """The least and the greatest type and transaction go both ways."""
+        """B.1-01, B.1-02: the least and the greatest type and transaction go both ways."""
         for data in (bytes(4), b"\xff" * 4):
             self.assertEqual(encode(decode(data)), data)
 
@@ -172,7 +172,7 @@ class BothDirectionsTests(SynchronousTestCase):
 
 class HeaderTests(SynchronousTestCase):
     def test_too_short(self) -> None:
-        """R-16-20, B.9 rule 1: fewer than four octets are no message."""
+        """R-16-20, B.1-01, B.9-01: fewer than four octets are no message."""
         for length in range(4):
             data = b"\7\1\2"[:length]
             error = self.assertRaises(WireError, decode, data)
@@ -180,7 +180,7 @@ class HeaderTests(SynchronousTestCase):
         self.assertEqual(str(error), "message at byte 0: at least 4 bytes wanted, 3 there (07 01 02)")
 
     def test_unknown_type(self) -> None:
-        """A message of unknown type is read like any other; discarding it is the client's business."""
+        """B.1-02: a message of unknown type is read like any other; discarding it is the client's business."""
         self.assertEqual(decode(octets("ff 000001 000e 0000")), Message(255, 1, (RapidCommit(),)))
 
     def test_relayed(self) -> None:
@@ -251,7 +251,7 @@ class DamageTests(SynchronousTestCase):
                 self.assertNotIn(IPv6Network("2001:db8::/56"), [option.network for option in association.prefixes])
 
     def test_stray_octets(self) -> None:
-        """R-16-20: one to three octets at the end are counted and ignored, as a large cloud's servers need it."""
+        """R-16-20, B.9-02: one to three octets at the end are counted and ignored: a large cloud's servers need it."""
         for stray in (b"\0", b"\0\0", b"\0\0\0"):
             message = decode(packets.REPLY + stray)
             self.assertEqual(message.options, decode(packets.REPLY).options)
@@ -260,7 +260,7 @@ class DamageTests(SynchronousTestCase):
         self.assertEqual(decode(packets.REPLY).surplus, 0)
 
     def test_overrun(self) -> None:
-        """R-16-20: an option that reaches past the end of the datagram spoils the message."""
+        """R-16-20, B.9-02: an option that reaches past the end of the datagram spoils the message."""
         error = self.assertRaises(WireError, decode, octets("07 000001 0007 0001 05 0052 0005 00000e10"))
         self.assertEqual(
             str(error),
@@ -268,13 +268,13 @@ class DamageTests(SynchronousTestCase):
         )
 
     def test_filled_rapid_commit(self) -> None:
-        """B.9 rule 3: Rapid Commit with content, as one server sends it, is as good as absent."""
+        """B.9-03: Rapid Commit with content, as one server sends it, is as good as absent."""
         message = decode(octets("07 000001 000e 0001 00"))
         self.assertFalse(message.rapid_commit)
         self.assertEqual([option.code for option in message.malformed], [OptionCode.RAPID_COMMIT])
 
     def test_longest(self) -> None:
-        """A message of 64 KiB is read and written, be it one option or thousands."""
+        """B.9-09: a message of 64 KiB is read and written, be it one option or thousands."""
         for body in (b"\0\0" + (65507 - 8).to_bytes(2, "big") + bytes(65507 - 8), octets("0007 0002 0000") * 10917):
             data = b"\7abc" + body
             self.assertEqual(encode(decode(data)), data)
@@ -311,7 +311,7 @@ class GetterTests(SynchronousTestCase):
         self.assertEqual(decode(packets.RECONFIGURE).reconfigure_message, MessageType.RENEW)
 
     def test_first_counts(self) -> None:
-        """R-16-21: of a singleton that stands twice the first counts, and both can be had."""
+        """R-16-21, B.9-07: of a singleton that stands twice the first counts, and both can be had."""
         message = Message(
             MessageType.ADVERTISE,
             1,

@@ -26,7 +26,7 @@ class DomainNameTests(SynchronousTestCase):
         self.assertEqual(str(DomainName(())), ".")
 
     def test_encode(self) -> None:
-        """R-10-01: a name goes out as labels with their lengths and a zero octet, uncompressed."""
+        """R-10-01, B.8-01: a name goes out as labels with their lengths and a zero octet, uncompressed."""
         self.assertEqual(DomainName.parse("example.net").encode(), EXAMPLE)
 
     def test_too_long(self) -> None:
@@ -51,7 +51,7 @@ class ReadNamesTests(SynchronousTestCase):
         return read_names(b"head" + data, 4, 4 + len(data), "DOMAIN_LIST")
 
     def test_several(self) -> None:
-        """Names stand one after the other to the end of the option."""
+        """B.8-01: names stand one after the other to the end of the option."""
         self.assertEqual(
             self.read(EXAMPLE + octets("03 6e6574 00")), (DomainName((b"example", b"net")), DomainName((b"net",)))
         )
@@ -62,7 +62,7 @@ class ReadNamesTests(SynchronousTestCase):
         self.assertEqual(str(error), "DOMAIN_LIST, name at byte 4: at least one name wanted, none there")
 
     def test_compressed(self) -> None:
-        """R-10-01: a compression pointer is an error, and so are the two reserved forms."""
+        """R-10-01, B.8-01: a compression pointer is an error, and so are the two reserved forms."""
         error = self.assertRaises(WireError, self.read, octets("03 6e6574 c000"))
         self.assertEqual(
             str(error),
@@ -82,7 +82,7 @@ class ReadNamesTests(SynchronousTestCase):
         self.assertEqual(self.read(octets("3f") + b"a" * 63 + b"\0"), (DomainName((b"a" * 63,)),))
 
     def test_too_long(self) -> None:
-        """R-10-01: a name of 255 octets is read, one of 256 is an error."""
+        """R-10-01, B.8-01: a name of 255 octets is read, one of 256 is an error."""
         longest = octets("01 61") * 127 + b"\0"
         self.assertEqual(len(self.read(longest)[0].labels), 127)
         error = self.assertRaises(WireError, self.read, octets("02 6161") + octets("01 61") * 126 + b"\0")

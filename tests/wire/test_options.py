@@ -110,7 +110,7 @@ class FixedTests(OptionCase):
 
 class AuthenticationTests(OptionCase):
     def test_both_directions(self) -> None:
-        """A reconfigure key is protocol 3, algorithm 1, RDM 0, a counter and 17 octets (B.5)."""
+        """B.5-01: a reconfigure key is protocol 3, algorithm 1, RDM 0, a counter and 17 octets."""
         self.assert_option(
             Authentication(3, 1, 0, octets("0000000000000001"), b"\1" + bytes(16)),
             "000b 001c 03 01 00 0000000000000001 01 00000000000000000000000000000000",

@@ -49,13 +49,13 @@ class PDExcludeTests(SynchronousTestCase):
     )
 
     def test_encode(self) -> None:
-        """The bits between the two lengths are sent left-aligned, in as few octets as they need."""
+        """B.4-01, C.15-21: the bits between the two lengths are sent left-aligned, in as few octets as they need."""
         for network, excluded, expected in self.VECTORS:
             option = PDExclude.for_network(IPv6Network(network), IPv6Network(excluded))
             self.assertEqual(write_options((option,)), octets(expected), excluded)
 
     def test_decode(self) -> None:
-        """The excluded prefix is the delegated one with the bits put behind it."""
+        """B.4-01, C.15-21: the excluded prefix is the delegated one with the bits put behind it."""
         for network, excluded, text in self.VECTORS:
             data = octets(text)
             option = PDExclude.read(data, 4, len(data))
@@ -85,13 +85,13 @@ class PDExcludeTests(SynchronousTestCase):
             self.assertEqual(str(error), f"{excluded} is not a part of 2001:db8::/56")
 
     def test_padding(self) -> None:
-        """Bits behind the excluded length count as zero, and are kept as they came."""
+        """B.4-02: bits behind the excluded length count as zero, and are kept as they came."""
         option = PDExclude(60, b"\xff")
         self.assertEqual(option.excluded(IPv6Network("2001:db8::/56")), IPv6Network("2001:db8:0:f0::/60"))
         self.assertEqual(option.body(), b"\x3c\xff")
 
     def test_misfits(self) -> None:
-        """B.4: not longer than the delegated prefix, beyond 128, or with octets too many or too few, it is no part."""
+        """B.4-02, PDX-04: not longer than the delegated one, beyond 128, too many octets or too few: it is no part."""
         for length, subnet_id in (
             (56, b"\0"),
             (48, b"\0"),
@@ -106,7 +106,7 @@ class PDExcludeTests(SynchronousTestCase):
             self.assertIsNone(option.excluded(IPv6Network("2001:db8::/56")))
 
     def test_misfit_within_a_prefix(self) -> None:
-        """B.4: an excluded prefix that is no part of the delegated one is malformed, and the delegated one stays."""
+        """B.4-02, PDX-04: what is no part of the delegated prefix is malformed, and the delegated one stays."""
         data = bytes(8) + b"\x38" + DB8 + octets("0043 0002 38 ff")
         option = IAPrefix.read(b"--" + data, 2, 2 + len(data))
         problem = malformed(option.options[0]).problem
@@ -128,7 +128,7 @@ class PDExcludeTests(SynchronousTestCase):
         self.assertIsNone(IAPrefix(1, 2, 56, DB8, options[:1]).excluded)
 
     def test_size(self) -> None:
-        """B.4: less than 2 octets or more than 17 are malformed."""
+        """B.4-02, PDX-04: less than 2 octets or more than 17 are malformed."""
         for text, problem in (
             ("0043 0000", "PD_EXCLUDE, prefix-len at byte 29: 1 byte wanted, 0 left"),
             ("0043 0001 40", "PD_EXCLUDE, subnet ID at byte 30: 1 to 16 bytes wanted, 0 there"),
@@ -152,7 +152,7 @@ class IAPrefixTests(SynchronousTestCase):
         self.assertEqual(option.code, 26)
 
     def test_network(self) -> None:
-        """B.9 rule 6: bits behind the length are cleared, and kept as they came."""
+        """B.9-06: bits behind the length are cleared, and kept as they came."""
         option = prefix("2001:db8:0:1234::1/56")
         self.assertEqual(option.network, IPv6Network("2001:db8:0:1200::/56"))
         self.assertEqual(option.prefix, octets("20010db8 00001234 00000000 00000001"))
@@ -163,7 +163,7 @@ class IAPrefixTests(SynchronousTestCase):
         self.assertEqual(prefix("2001:db8::1/0").network, IPv6Network("::/0"))
 
     def test_too_long(self) -> None:
-        """B.9 rule 6: a length of more than 128 is no prefix."""
+        """B.9-06: a length of more than 128 is no prefix."""
         self.assertEqual(IAPrefix.read(bytes(8) + b"\x80" + DB8, 0, 25).length, 128)
         error = self.assertRaises(WireError, IAPrefix.read, bytes(8) + b"\x81" + DB8, 0, 25)
         self.assertEqual(str(error), "IA_PREFIX, prefix-length at byte 8: at most 128 wanted (81)")
@@ -183,7 +183,7 @@ class IAPrefixTests(SynchronousTestCase):
         self.assertEqual(option.status, Status(3, "a"))
 
     def test_stray_octets(self) -> None:
-        """B.9 rule 4: one to three octets behind the last option do no harm, and are written again."""
+        """B.9-04: one to three octets behind the last option do no harm, and are written again."""
         for stray in (b"\0", b"\0\0", b"\0\0\0"):
             data = bytes(8) + b"\x38" + DB8 + stray
             option = IAPrefix.read(data, 0, len(data))
@@ -191,7 +191,7 @@ class IAPrefixTests(SynchronousTestCase):
             self.assertEqual(option.body(), data)
 
     def test_opaque(self) -> None:
-        """R-16-24: a prefix or an association in a prefix is not looked into."""
+        """R-16-24, B.2-02: a prefix or an association in a prefix is not looked into."""
         data = bytes(8) + b"\x38" + DB8 + octets("001a 0000 0019 0000")
         self.assertEqual(IAPrefix.read(data, 0, len(data)).options, (OpaqueOption(26, b""), OpaqueOption(25, b"")))
 
@@ -214,14 +214,14 @@ class IAPDTests(OptionCase):
         )
 
     def test_broken_within(self) -> None:
-        """B.9 rule 4: an association whose options do not end where it ends counts as absent."""
+        """B.9-04: an association whose options do not end where it ends counts as absent."""
         self.assert_malformed(
             "0019 0013 00000001 00000e10 00001680 000d 0004 0000 61",
             "IA_PD, option 13 at byte 20: 4 bytes of content wanted, 3 left (00 0d 00 04 00 00 61)",
         )
 
     def test_broken_prefix(self) -> None:
-        """B.9 rule 4: of a broken prefix the association and its other prefixes do not suffer."""
+        """B.9-04: of a broken prefix the association and its other prefixes do not suffer."""
         good = octets("001a 0019 00001c20 00002a30 38") + DB8
         broken = octets("001a 001f 00001c20 00002a30 38") + DB8 + octets("000d 0003 0000")
         body = bytes(12) + good + broken + good[:12] + b"\x40" + DB8
@@ -237,14 +237,14 @@ class IAPDTests(OptionCase):
         self.assertEqual(association.body(), body)
 
     def test_stray_octets(self) -> None:
-        """B.9 rule 4: one to three octets behind the last option do no harm, and are written again."""
+        """B.9-04: one to three octets behind the last option do no harm, and are written again."""
         for stray in (b"\0", b"\0\0", b"\0\0\0"):
             association = IAPD.read(bytes(12) + stray, 0, 12 + len(stray))
             self.assertEqual((association.options, association.remainder), ((), stray))
             self.assertEqual(association.body(), bytes(12) + stray)
 
     def test_opaque(self) -> None:
-        """Options that have no place in an association are kept and not looked into."""
+        """B.2-02, B.9-05: options that have no place in an association are kept and not looked into."""
         body = bytes(12) + octets("0019 0000 0007 0001 ff 0043 0002 40ff")
         self.assertEqual(
             IAPD.read(body, 0, len(body)).options,
@@ -258,12 +258,12 @@ class IAPDTests(OptionCase):
         self.assertIsNone(IAPD(1, 0, 0, (Preference(1),)).status)
 
     def test_same_prefix_twice(self) -> None:
-        """B.9 rule 7: of the same prefix said twice the first counts, whatever its host bits."""
+        """B.9-07: of the same prefix said twice the first counts, whatever its host bits."""
         first, second = prefix("2001:db8::/56", 100), prefix("2001:db8:0:12::/56", 200)
         self.assertEqual(IAPD(1, 0, 0, (first, second)).prefixes, (first,))
 
     def test_same_prefix_withdrawn(self) -> None:
-        """B.9 rule 7: a prefix that is valid wins over the same one taken away, in either order."""
+        """B.9-07: a prefix that is valid wins over the same one taken away, in either order."""
         alive, gone = prefix("2001:db8::/56", 100), prefix("2001:db8::/56", 0, 0)
         self.assertEqual(IAPD(1, 0, 0, (gone, alive)).prefixes, (alive,))
         self.assertEqual(IAPD(1, 0, 0, (alive, gone)).prefixes, (alive,))
@@ -275,7 +275,7 @@ class IAPDTests(OptionCase):
         self.assertEqual(IAPD(1, 0, 0, options).prefixes, options)
 
     def test_no_length(self) -> None:
-        """B.9 rule 6: a prefix of length 0 is left out, and one of 128 is not."""
+        """B.9-06: a prefix of length 0 is left out, and one of 128 is not."""
         options = (prefix("::/0"), prefix("2001:db8::1/128"))
         self.assertEqual(IAPD(1, 0, 0, options).prefixes, options[1:])
 

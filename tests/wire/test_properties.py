@@ -189,7 +189,7 @@ class PropertyTests(SynchronousTestCase):
     @elaborate
     @given(messages)
     def test_any_message(self, message: Message) -> None:
-        """B.9 rule 11: any message is read as it was written."""
+        """B.9-11: any message is read as it was written."""
         data = encode(message)
         again = decode(data)
         self.assertEqual(again, message)
@@ -216,7 +216,7 @@ class PropertyTests(SynchronousTestCase):
         )
     )
     def test_excluded(self, drawn: tuple[int, int, int]) -> None:
-        """RFC 6603: whatever part is excluded from a prefix, the same comes out again; option-len is 2 to 17."""
+        """B.4-01: whatever part is excluded from a prefix, the same comes out again; option-len is 2 to 17."""
         length, longer, number = drawn
         excluded = IPv6Network((number >> (128 - longer) << (128 - longer), longer))
         network = excluded.supernet(new_prefix=length)
@@ -227,7 +227,7 @@ class PropertyTests(SynchronousTestCase):
     @ordinary
     @given(st.binary(max_size=200), st.integers(1, 60))
     def test_text(self, data: bytes, longest: int) -> None:
-        """R-18.2.9-11: whatever octets come as text, what is shown is printable and bounded."""
+        """R-18.2.9-11, B.9-08: whatever octets come as text, what is shown is printable and bounded."""
         text = plain_text(data, longest)
         self.assertTrue(text.isprintable())
         self.assertLessEqual(len(text), longest)
@@ -250,7 +250,8 @@ class LinearTimeTests(SynchronousTestCase):
 
     def test_64_kib(self) -> None:
         """
-        A message of 64 KiB, whatever fills it, takes about eight times as long as one of 8 KiB: nothing is quadratic.
+        B.9-09: a message of 64 KiB, whatever fills it, takes about eight times as long as one of 8 KiB: nothing is
+        quadratic.
         """
         for name, pattern in self.patterns().items():
             self.assertLess(self.seconds(pattern, 65000) / self.seconds(pattern, 65000 // 8), 24, name)

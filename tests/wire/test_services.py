@@ -21,7 +21,7 @@ class AddressesTests(OptionCase):
         self.assert_option(SntpServers((IPv6Address("2001:db8::7b"),)), "001f 0010 20010db800000000000000000000007b")
 
     def test_length(self) -> None:
-        """None at all, or a part of an address, is malformed (R-3646-01, R-4075-01)."""
+        """R-3646-01, R-4075-01: none at all, or a part of an address, is malformed."""
         self.assert_malformed("0017 0000", "DNS_SERVERS at byte 8: a multiple of 16 bytes wanted, 0 there")
         self.assert_malformed(
             "001f 0002 2001", "SNTP_SERVERS at byte 8: a multiple of 16 bytes wanted, 2 there (20 01)"
@@ -50,11 +50,11 @@ class AftrNameTests(OptionCase):
         self.assert_option(AftrName(DomainName.parse("aftr.net")), "0040 000a 04 61667472 03 6e6574 00")
 
     def test_two(self) -> None:
-        """Of two names the first counts (R-6334-01)."""
+        """R-6334-01: of two names the first counts."""
         self.assert_option(AftrName(DomainName.parse("a"), (DomainName.parse("b"),)), "0040 0006 01 61 00 01 62 00")
 
     def test_no_name(self) -> None:
-        """Three octets or less, or the root alone before something, name no tunnel's end (R-6334-01)."""
+        """R-6334-01: three octets or less, or the root alone before something, name no tunnel's end."""
         self.assert_malformed("0040 0003 01 61 00", "AFTR_NAME at byte 8: more than 3 bytes wanted, 3 there (01 61 00)")
         self.assert_malformed(
             "0040 0004 00 01 61 00", "AFTR_NAME at byte 8: a name wanted, none but the root's there (00 01 61 00)"

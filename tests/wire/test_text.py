@@ -15,7 +15,7 @@ class PlainTextTests(SynchronousTestCase):
         self.assertEqual(plain_text("kein Präfix übrig, 前缀".encode()), "kein Präfix übrig, 前缀")
 
     def test_escape_sequences(self) -> None:
-        """R-18.2.9-11: what would steer a terminal loses its control character and so its power."""
+        """R-18.2.9-11, B.9-08: what would steer a terminal loses its control character and so its power."""
         self.assertEqual(plain_text(b"\x1b[31mred\x07\x00\x9b"), "[31mred\N{REPLACEMENT CHARACTER}")
         self.assertEqual(plain_text("\x9b31m".encode()), "31m")
 
@@ -28,7 +28,7 @@ class PlainTextTests(SynchronousTestCase):
         self.assertEqual(plain_text("a\u202eb\u200bc\ufeffd\ue000".encode()), "abcd")
 
     def test_invalid_utf8(self) -> None:
-        """R-18.2.9-11: octets that are no UTF-8 become replacement characters."""
+        """R-18.2.9-11, B.9-08: octets that are no UTF-8 become replacement characters."""
         self.assertEqual(plain_text(b"a\xff\xc3b\xed\xa0\x80"), "a" + "\ufffd" * 2 + "b" + "\ufffd" * 3)
 
     def test_bounded(self) -> None:
