@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from importlib import import_module
+from math import inf
 from signal import SIGTERM, signal
 from typing import IO, TYPE_CHECKING, Any, NoReturn
 
@@ -172,8 +173,9 @@ def _hook(call: Invocation) -> int:
         raise UsageError("--exec needs a program")
     if options.since is not None:
         raise UsageError("--since and --exec do not go together: a hook is told the whole state")
-    if not 0 < options.timeout <= 1e7:
-        raise UsageError("--timeout must be a number of seconds above 0")
+    every = inf if options.every is None else options.every
+    if not (0 < options.timeout <= 1e7 and every > 0):
+        raise UsageError("--timeout and --every must be numbers of seconds above 0")
 
     def say(sentence: str) -> None:
         print(f"pdleasectl: {plain(sentence)}", file=sys.stderr, flush=True)
@@ -185,7 +187,7 @@ def _hook(call: Invocation) -> int:
     with suppress(ValueError):
         # not in the main thread: whoever started that one minds the signals
         signal(SIGTERM, end)
-    Hooks(call.connect, options.program, say, options.timeout).forever()
+    Hooks(call.connect, options.program, say, options.timeout, every).forever()
     return 0
 
 

@@ -89,6 +89,9 @@ def parser() -> argparse.ArgumentParser:
         "--timeout", metavar="SECONDS", type=float, default=60.0, help="end a run of --exec after this (default 60)"
     )
     watch.add_argument(
+        "--every", metavar="SECONDS", type=float, help="run --exec again after this, although nothing changed"
+    )
+    watch.add_argument(
         "--exec",
         metavar="PROGRAM",
         dest="program",

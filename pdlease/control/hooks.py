@@ -7,7 +7,7 @@ a change is L{pdlease.control.changes}.  The rules:
   - Events only say when to look.  What a run is told is the state as it is when the run begins, and how that differs
     from the state of the last run that went well; so many events become one run, and a lost event costs nothing.
   - Without a difference there is no run, except at the start, after a gap (events were missed, or the daemon was
-    restarted), and after a run that failed.
+    restarted), after a run that failed, and when it has been wished that there be one from time to time.
   - A run that takes too long is ended with its whole process group, and counts as failed.  What failed is run again,
     later and later.
 """
@@ -114,6 +114,7 @@ class Hooks:
     @param command: the program and its arguments; there is no shell.
     @param say: told what goes wrong, in sentences.
     @param seconds: how long a run may take.
+    @param every: seconds after a run at which there is another, for programs that hand on what passes with time.
     @param clock: the boot clock.
     """
 
@@ -123,12 +124,14 @@ class Hooks:
         command: Sequence[str],
         say: Callable[[str], None],
         seconds: float = RUN_SECONDS,
+        every: float = inf,
         clock: Callable[[], float] = lambda: clock_gettime(CLOCK_BOOTTIME),
     ) -> None:
         self._connect = connect
         self._command = tuple(command)
         self._say = say
         self._seconds = seconds
+        self._every, self._again_at = every, inf
         self._clock = clock
         self._selector = selectors.DefaultSelector()
         self._daemon: Control | None = None
@@ -174,9 +177,9 @@ class Hooks:
         if self._run is not None and self._run.ends <= now:
             self._end_run(now)
         if self._run is None and self._daemon is not None:
-            if self._retry_at <= now:
-                self._cause = self._cause or "retry"
-            if min(self._look_at, self._retry_at) <= now:
+            for cause, due in (("retry", self._retry_at), ("every", self._again_at)):
+                self._cause = self._cause or (cause if due <= now else "")
+            if self._next_look <= now:
                 self._look(now)
 
     def close(self) -> None:
@@ -198,8 +201,12 @@ class Hooks:
         if self._run is not None:
             yield self._run.ends
         elif self._daemon is not None:
-            yield min(self._look_at, self._retry_at)
+            yield self._next_look
         yield inf
+
+    @property
+    def _next_look(self) -> float:
+        return min(self._look_at, self._retry_at, self._again_at)
 
     # The daemon.
 
@@ -288,7 +295,7 @@ class Hooks:
             "state": status,
         }
         self._cause = ""
-        self._retry_at = inf
+        self._retry_at, self._again_at = inf, now + self._every
         try:
             self._run = Run.of(
                 self._command, document, snapshot=snapshot, events=(events, omitted), ends=now + self._seconds

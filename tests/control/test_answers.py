@@ -185,7 +185,7 @@ class CommandTests(DaemonCase):
         """With --exec a program that cannot be run is exit code 1; what makes no sense with it is a usage error."""
         outcome = await self.ctl("watch", "--json", "--exec", "/nonexistent/hook", "--an-argument")
         self.assertEqual((outcome.code, outcome.error()["code"]), (1, "failed"))
-        for words in (["--exec"], ["--since", "3", "--exec", "true"], ["--timeout", "0", "--exec", "true"]):
+        for words in (["--exec"], ["--since", "3", "--exec", "true"], ["--every", "0", "--exec", "true"]):
             self.assertEqual((await self.ctl("watch", *words)).code, 2, words)
 
     async def test_hook_run(self) -> None:

@@ -7,6 +7,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from copy import deepcopy
+from math import inf
 from pathlib import Path
 from typing import Any, cast
 
@@ -114,13 +115,14 @@ class HooksCase(SynchronousTestCase):
         self.folder = Path(self.mktemp()).absolute()
         self.folder.mkdir()
         self.second = 0.0
+        self.every = inf
 
     def begin(self, then: str = "", seconds: float = 20.0, *arguments: str) -> Hooks:
         """A hook with such a program, that has not begun."""
         program = Path(self.mktemp()).absolute()
         program.write_text(PROGRAM.format(folder=self.folder, then=then))
         program.chmod(0o755)
-        made = Hooks(self.daemon.connect, (str(program), *arguments), self.said.append, seconds, self.clock)
+        made = Hooks(self.daemon.connect, (str(program), *arguments), self.said.append, seconds, self.every, self.clock)
         self.addCleanup(made.close)
         return made
 
@@ -263,18 +265,33 @@ class RunTests(HooksCase):
         self.assertEqual([entry["what"] for entry in document["changed"]], ["lifetimes"])
         self.assertEqual(made._look_at - self.clock() > 500, True)
 
+    def test_every(self) -> None:
+        """Who wishes so is run again after a time, counted from the run before."""
+        self.every = 50.0
+        self.daemon.uplinks["wan"]["prefixes"] = []
+        made = self.begin()
+        self.runs(made, 1)
+        self.second += 30
+        self.daemon.happen("state", state="renewing")
+        self.runs(made, 2)
+        self.second += 30
+        self.assertEqual(len(self.works_for(made, 0.2)), 2)
+        self.second += 30
+        document = self.runs(made, 3)[2]
+        self.assertEqual((document["cause"], document["changed"]), ("every", []))
+
     def test_idle(self) -> None:
         """With nothing to do and no lifetime to end it waits without a time."""
         self.daemon.uplinks["wan"]["prefixes"] = []
         made = self.begin()
         self.runs(made, 1)
-        self.assertEqual(min(made._deadlines()), float("inf"))
+        self.assertEqual(min(made._deadlines()), inf)
 
     def test_not_read(self) -> None:
         """A program that does not read is not waited for, however large the state is."""
         self.daemon.uplinks["wan"]["padding"] = "x" * 300_000
         program = ("/bin/true",)
-        made = Hooks(self.daemon.connect, program, self.said.append, 20, self.clock)
+        made = Hooks(self.daemon.connect, program, self.said.append, 20, clock=self.clock)
         self.addCleanup(made.close)
         end = time.monotonic() + 10
         while not made._told.taken:
