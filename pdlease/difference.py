@@ -35,7 +35,7 @@ from pdlease.kernel import (
 from pdlease.ledger import Owned, OwnedAddress, OwnedRoute, OwnedSetting
 from pdlease.leftovers import leftovers
 from pdlease.operations import INFINITE, EnableIPv6, Operation, PutAddress, PutIPv4, PutRoute, PutUnreachable
-from pdlease.placement import Placed, Slot, place, slot_of
+from pdlease.placement import Placed, Slot, place, slot_of, table_number
 from pdlease.settling import Settled, settle
 from pdlease.wanted import Wanted, WantedAddress, WantedIPv6, WantedRoute, WantedSetting, WantedUnreachable
 
@@ -283,6 +283,7 @@ def _put(
         return Act(key=key, operations=operations, entry=entry, wanted=item)
     if valid == 0:
         return None
+    table = table_number(item)
     if isinstance(item, WantedRoute):
         assert link is not None
         expires = INFINITE if valid > LONGEST_EXPIRY else valid
@@ -292,18 +293,18 @@ def _put(
                 index=link.index,
                 prefix=item.prefix,
                 expires=expires,
-                table=item.table,
+                table=table,
                 metric=item.metric,
             ),
         )
     else:
         operations = (
-            PutUnreachable(link=item.link, prefix=item.prefix, expires=valid, table=item.table, metric=item.metric),
+            PutUnreachable(link=item.link, prefix=item.prefix, expires=valid, table=table, metric=item.metric),
         )
     entry = OwnedRoute(
         prefix=item.prefix,
         index=link.index if link else None,
-        table=item.table,
+        table=table,
         metric=item.metric,
         link=link.name if link else item.link,
         uplink=item.uplink,

@@ -72,12 +72,8 @@ def _goes_on(name: str, old: model.Config, new: model.Config, session: Session, 
     before, after = old.uplink(name), new.uplink(name)
     if before is None or after is None or session.settings.duid != duid_of(after):
         return False
-    return (before.link, before.start, before.dscp, before.priority) == (
-        after.link,
-        after.start,
-        after.dscp,
-        after.priority,
-    )
+    same = ("link", "vrf", "start", "dscp", "priority")
+    return all(getattr(before, name) == getattr(after, name) for name in same)
 
 
 @frozen(kw_only=True)

@@ -15,13 +15,11 @@ from math import inf
 
 from attrs import evolve
 
-from pdlease.config.model import NIC, ON_LINK_METRIC, Config, Guest, Switch
+from pdlease.config.model import MAIN_TABLE, NIC, ON_LINK_METRIC, Config, Guest, Switch
 from pdlease.linksettings import DESCRIPTION, DOWN, GROUP, LINK_ADDRESS, MASTER, STATE, UP, description
 from pdlease.local import local_addresses
 from pdlease.subnets import GuestShare
 from pdlease.wanted import CarvedPrefix, Wanted, WantedAddress, WantedIPv6, WantedRoute, WantedSetting
-
-MAIN_TABLE = 254
 
 Groups = Mapping[str, int]
 """The numbers of link groups that have a name on this machine."""

@@ -63,6 +63,7 @@ class Link:
     @ivar hardware_type: ARPHRD number, as in DUIDs.
     @ivar mtu: in octets.
     @ivar master: index of its bridge or VRF, or C{None}.
+    @ivar vrf_table: the routing table of a VRF; C{None} of all other links.
     @ivar alias: its description, or C{None}.
     @ivar group: number of its group.
     @ivar ipv6_disabled: whether its C{disable_ipv6} setting is on, as far as is known.
@@ -79,6 +80,7 @@ class Link:
     hardware_type: int = 1
     mtu: int = 1500
     master: int | None = None
+    vrf_table: int | None = None
     alias: str | None = None
     group: int = 0
     ipv6_disabled: bool = False

@@ -130,7 +130,7 @@ class Router:
         @param links: names of the links that it was about; C{None} for any.
         """
         for uplink in tuple(self.uplinks.values()):
-            if links is None or uplink.link_name in links:
+            if links is None or uplink.link_name in links or uplink.vrf in links:
                 uplink.link_changed()
                 self._look_upstream(uplink)
         self._means.applier.kernel_changed()
@@ -204,8 +204,8 @@ class Router:
         """
         Put another configuration in place; an uplink that did not change keeps session, socket and timers (D37-D40).
 
-        One that has the same link and DUID still, and marks its packets alike, keeps them as well, and asks for what it
-        wants otherwise now (R-8168-08).
+        One that has the same link, VRF and DUID still, and marks its packets alike, keeps them as well, and asks for
+        what it wants otherwise now (R-8168-08).
         """
         becoming = change(self.config, config, self._sessions, self._duid_of)
         replaced = {name: self.uplinks.pop(name) for name in becoming.replaced}
@@ -287,7 +287,16 @@ class Router:
     def _add(self, configured: model.Uplink, record: UplinkRecord | None) -> None:
         settings = settings_of(configured, self._duid_of(configured), self.iaids, record)
         marks = Marks(dscp=configured.dscp, priority=configured.priority)
-        uplink = Uplink(configured.link, settings, self._means.chance, record, self._around, marks, configured.start)
+        uplink = Uplink(
+            configured.link,
+            settings,
+            self._means.chance,
+            record,
+            self._around,
+            marks,
+            configured.start,
+            configured.vrf,
+        )
         self.uplinks[configured.name] = uplink
         if record is not None and configured.name not in self.shares:
             self.announcing.begin(configured.name, subnets_of(self._share(configured, record.lease)), record.stale)

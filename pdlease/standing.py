@@ -16,7 +16,7 @@ from pdlease.difference import Marking
 from pdlease.kernel import KernelAddress, KernelTable, Link, ObjectKey
 from pdlease.linksettings import MASTER, value_of
 from pdlease.patience import Patience, Problem
-from pdlease.placement import key_of
+from pdlease.placement import in_its_table, key_of
 from pdlease.wanted import Wanted, WantedAddress, WantedIPv6, WantedRoute, WantedSetting, WantedUnreachable
 
 UNANSWERED = 3.0
@@ -78,6 +78,11 @@ def standing(
         link = table.link_named(item.link)
         if link is None:
             return _in_the_way(Condition.WAITING, item, f"there is no link {item.link}")
+    placed = in_its_table(item, link, table)
+    if placed is None:
+        assert isinstance(item, (WantedRoute, WantedUnreachable))
+        return _in_the_way(Condition.WAITING, item, f"there is no VRF {item.table}")
+    item = placed
     key = key_of(item, link)
     there = shown(table, key)
     if isinstance(item, WantedIPv6):

@@ -66,6 +66,7 @@ class Uplink:
 
     @ivar name: as in the configuration.
     @ivar link_name: what the kernel calls the link.
+    @ivar vrf: name of the VRF that the link has to be in, or the empty string.
     @ivar session: the one thing that changes.
     @ivar waits_for: why nothing can be sent at present, in words, or the empty string.
     @ivar upstream: the watch over what is at the other end.
@@ -83,9 +84,11 @@ class Uplink:
         around: Surroundings[Uplink],
         marks: Marks = UNMARKED,
         start: str = "link",
+        vrf: str = "",
     ) -> None:
         self.name = settings.uplink
         self.link_name = link_name
+        self.vrf = vrf
         trusted = record is None or record.trusted
         lease = record.lease if record is not None else None
         self.session = Session.begin(
@@ -98,7 +101,13 @@ class Uplink:
         )
         self.waits_for = f"link {link_name} to appear"
         self.upstream = Upstream(
-            link_name, start, around.clock, around.table, happened=self._upstream_changed, changed=self.link_changed
+            link_name,
+            start,
+            around.clock,
+            around.table,
+            happened=self._upstream_changed,
+            changed=self.link_changed,
+            vrf=vrf,
         )
         self.port: ClientPort | None = None
         self.telling = Telling(self.name, around.clock, lambda event, fields: around.told(self, event, fields))

@@ -133,6 +133,7 @@ class Upstream:
         *,
         happened: Callable[[Occurrence, tuple[Sign, ...]], None],
         changed: Callable[[], None],
+        vrf: str = "",
     ) -> None:
         """
         @param start: what the client waits for before it begins: C{"link"}, C{"ra"} or C{"p-flag"}
@@ -141,10 +142,12 @@ class Upstream:
         @param table: what the kernel says.
         @param happened: called with what the session has to be told, and why; only while the link is in use.
         @param changed: called when what L{missing} says may have changed without a notice about the link.
+        @param vrf: name of the VRF that the link must be in, or the empty string.
         """
         self.link_name = link_name
         self.awaits_router = False
         self._start = start
+        self._vrf = vrf
         self._clock = clock
         self._table = table
         self._happened = happened
@@ -181,7 +184,7 @@ class Upstream:
         @param holding: whether a lease is held, or one from before a restart is to be asked for.
         """
         self.awaits_router = False
-        problem = what_is_missing(self.link_name, link, self._table)
+        problem = what_is_missing(self.link_name, link, self._table, self._vrf)
         if problem or link is None:
             return problem
         wanted = self._wanted_advertisement(link.index, holding)
@@ -374,10 +377,12 @@ def usable_link_local(table: KernelTable, index: int) -> list[IPv6Address]:
     ]
 
 
-def what_is_missing(name: str, link: Link | None, table: KernelTable) -> str:
-    """Why nothing can be sent on a link now, or the empty string (R-5-04)."""
+def what_is_missing(name: str, link: Link | None, table: KernelTable, vrf: str = "") -> str:
+    """Why nothing can be sent on a link now, or the empty string (R-5-04); C{vrf} is the VRF that it must be in."""
     if link is None:
         return f"link {name} to appear"
+    if vrf and (link.master is None or link.master not in table.links or table.links[link.master].name != vrf):
+        return f"link {name} to be in VRF {vrf}" if table.link_named(vrf) else f"VRF {vrf} to appear"
     if not link.is_up:
         return f"link {name} to be set up"
     if not link.has_carrier:

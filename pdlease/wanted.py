@@ -18,6 +18,7 @@ from attrs import evolve, frozen
 
 from pdlease.config.model import ON_LINK_METRIC, Delegation, Uplink
 from pdlease.lease import Binding, DelegatedPrefix, Lease
+from pdlease.linksettings import MASTER
 from pdlease.subnets import Carving, GuestShare, Taken, carve
 
 
@@ -45,10 +46,12 @@ class WantedRoute:
     """
     The on-link route of the subnet of such an address; the address makes none, since the kernel's would outlive it.
 
+    In a VRF it belongs into the table of the VRF, which is the only one that its link looks into.
+
     @ivar link: name of the link.
     @ivar prefix: the subnet.
     @ivar valid_until: from when on it must not be there.
-    @ivar table: routing table.
+    @ivar table: routing table where the link is in no VRF: a number, or the VRF whose table it is, by name.
     @ivar metric: metric.
     @ivar uplink: name of the uplink whose lease it comes of.
     """
@@ -56,7 +59,7 @@ class WantedRoute:
     link: str
     prefix: IPv6Network
     valid_until: float
-    table: int
+    table: int | str
     metric: int
     uplink: str
 
@@ -69,7 +72,7 @@ class WantedUnreachable:
     @ivar link: name of the uplink's link.
     @ivar prefix: the delegated prefix, or a part of it where another part is excluded.
     @ivar valid_until: from when on it must not be there.
-    @ivar table: routing table.
+    @ivar table: routing table: a number, or the VRF whose table it is, by name.
     @ivar metric: metric; higher than that of every on-link route.
     @ivar uplink: name of the uplink.
     """
@@ -77,7 +80,7 @@ class WantedUnreachable:
     link: str
     prefix: IPv6Network
     valid_until: float
-    table: int
+    table: int | str
     metric: int
     uplink: str
 
@@ -99,12 +102,12 @@ class WantedIPv6:
 @frozen(kw_only=True)
 class WantedSetting:
     """
-    A setting of a link of a switch or guest: set on appearance and reload only (design 4).
+    A setting of a link of a switch, guest or uplink: set on appearance and reload only (design 4).
 
     @ivar link: name of the link.
     @ivar setting: which one (L{pdlease.linksettings}).
     @ivar value: its value, as text.
-    @ivar uplink: the switch or guest that it is for (L{pdlease.guests}).
+    @ivar uplink: the switch or guest (L{pdlease.guests}), or the uplink, that it is for.
     """
 
     link: str
@@ -173,9 +176,9 @@ def share(
     Each prefix is carved for itself, so that a link has a subnet of every prefix of its delegation (R-18.2.10.1-16).
     What has run out is left out (R-18.2.10.1-18).  A prefix that the binding's latest Reply did not name, while it did
     name another, is on its way out: it stays until its own end (R-18.2.10.1-05), deprecated.  Of no lease at all
-    nothing is made but IPv6 on the downstream links.  Where prefixes overlap, no two links get the same part: who comes
-    first in the configuration has it, and of the prefixes of one delegation the one that was given first
-    (R-18.2.10.1-22).
+    nothing is made but IPv6 on the downstream links, and the uplink's place in its VRF.  Where prefixes overlap, no two
+    links get the same part: who comes first in the configuration has it, and of the prefixes of one delegation the one
+    that was given first (R-18.2.10.1-22).
 
     @param iaids: the IAID of each delegation, by key; a delegation without one contributes nothing.
     @param now: boot-clock second.
@@ -196,6 +199,11 @@ def share(
         uplink=uplink.name,
         carvings=tuple(carvings),
         wanted=(
+            *(
+                (WantedSetting(link=uplink.link, setting=MASTER, value=uplink.vrf, uplink=uplink.name),)
+                if uplink.vrf
+                else ()
+            ),
             *(wanted for carved in carvings for wanted in _wanted(uplink, carved)),
             *(
                 WantedIPv6(link=link, uplink=uplink.name)
@@ -278,7 +286,7 @@ def _wanted(uplink: Uplink, carved: CarvedPrefix) -> Iterator[Wanted]:
             link=uplink.link,
             prefix=part,
             valid_until=valid_until,
-            table=uplink.route_table,
+            table=uplink.table,
             metric=uplink.route_metric,
             uplink=uplink.name,
         )
@@ -290,7 +298,7 @@ def _wanted(uplink: Uplink, carved: CarvedPrefix) -> Iterator[Wanted]:
                 link=address.link,
                 prefix=address.address.network,
                 valid_until=valid_until,
-                table=uplink.route_table,
+                table=uplink.table,
                 metric=ON_LINK_METRIC,
                 uplink=uplink.name,
             )

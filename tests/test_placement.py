@@ -42,6 +42,36 @@ class PlaceTests(SynchronousTestCase):
             },
         )
 
+    def test_tables_of_vrfs(self) -> None:
+        """
+        A route that names a VRF has the table that the kernel tells of it, and no place while there is none (P5).
+        """
+        in_blue = [evolve(REFUSE, table="blue"), evolve(ROUTE, table="blue")]
+        self.assertEqual(place(in_blue, self.kernel, 100.0), {})
+        self.kernel.add_link("blue")
+        self.assertEqual(place(in_blue, self.kernel, 100.0), {}, "it is no VRF")
+        self.kernel.change("blue", kind="vrf", vrf_table=10)
+        self.assertEqual(
+            place(in_blue, self.kernel, 100.0),
+            {
+                (REFUSE.prefix, None, 10, 4096): (evolve(REFUSE, table=10), None),
+                (PREFIX, 2, 10, 512): (evolve(ROUTE, table=10), self.link),
+            },
+        )
+
+    def test_link_in_a_vrf(self) -> None:
+        """
+        The on-link route of a link that is in a VRF has that VRF's table, whatever else is said, and goes back with the
+        link; that of a port of a bridge, and an unreachable route, have their own.
+        """
+        vrf = self.kernel.add_link("blue")
+        self.kernel.change("blue", kind="vrf", vrf_table=10)
+        bridge = self.kernel.add_link("br0")
+        for master, table in ((vrf.index, 10), (bridge.index, 254), (None, 254)):
+            self.kernel.change("lan0", master=master)
+            placed = place([REFUSE, ROUTE], self.kernel, 100.0)
+            self.assertEqual(list(placed), [(REFUSE.prefix, None, 254, 4096), (PREFIX, 2, table, 512)])
+
     def test_none(self) -> None:
         """What is over, or on a link that does not exist, has no place."""
         self.assertEqual(place([WANTED, REFUSE, evolve(IPV6, link="lan9")], self.kernel, 1100.0), {})

@@ -259,6 +259,33 @@ class ReplaceTests(RouterCase):
         house.wait(2)
         self.assertEqual((house.types()[-1], house.uplink().session.state.name), ("REBIND", "BOUND"))
 
+    def test_vrf(self) -> None:
+        """
+        P5, D27: an uplink that shall be in a VRF waits for it and says so, is put into it when it appears, and has sent
+        nothing before; its routes are in the VRF's table.  A reload without the VRF takes it out, with its lease.
+        """
+        text = ONE.replace("solicit_delay", 'vrf = "blue"\nsolicit_delay')
+        house = House(text)
+        house.add_links("lan0")
+        house.begin()
+        house.wait(2)
+        self.assertEqual((house.uplink().waits_for, house.types()), ("VRF blue to appear", []))
+        house.kernel.add_link("blue")
+        house.kernel.change("blue", kind="vrf", vrf_table=10)
+        house.wait(3)
+        link = house.kernel.link_named("eth0")
+        assert link is not None
+        self.assertEqual(link.master, house.kernel._named("blue").index)
+        self.assertEqual(house.uplink().waits_for, "")
+        self.assertEqual({route.table for route in house.kernel.routes.values()}, {10})
+        solicits = house.types().count("SOLICIT")
+        change = house.replace(ONE)
+        self.assertEqual(change.replaced, ("wan",))
+        house.wait(3)
+        self.assertIsNone(house.kernel._named("eth0").master)
+        self.assertEqual({route.table for route in house.kernel.routes.values()}, {254})
+        self.assertEqual((house.types().count("SOLICIT"), house.types().count("REBIND")), (solicits, 1))
+
     def test_adapted(self) -> None:
         """
         An uplink that wants something else on the same link goes on: it keeps socket, lease and counters, and a Renew

@@ -20,6 +20,7 @@ from pdlease.wanted import (
     WantedAddress,
     WantedIPv6,
     WantedRoute,
+    WantedSetting,
     WantedUnreachable,
     share,
     uncovered,
@@ -133,6 +134,21 @@ class ShareTests(SynchronousTestCase):
                 WantedRoute(link=link, prefix=network, table=77, metric=ON_LINK_METRIC, **common),
             ]
         self.assertEqual(list(outcome.wanted), [*expected, *IPV6])
+
+    def test_vrf(self) -> None:
+        """
+        P5: an uplink in a VRF wants its link there, with a lease or without, and its routes in that VRF's table unless
+        it has one of its own.
+        """
+        uplink = evolve(UPLINK, vrf="blue", route_table=None)
+        there = WantedSetting(link="eth0", setting="master", value="blue", uplink="wan")
+        self.assertEqual(shared(uplink=uplink).wanted, (there, *IPV6))
+        for table in (None, 7):
+            (first, *others) = shared(prefix("2001:db8::/56"), uplink=evolve(uplink, route_table=table)).wanted
+            self.assertEqual(first, there)
+            routes = [item for item in others if isinstance(item, (WantedRoute, WantedUnreachable))]
+            self.assertEqual({route.table for route in routes}, {table or "blue"})
+            self.assertEqual(len(routes), 3)
 
     def test_metrics(self) -> None:
         """An on-link route goes before the unreachable one of the same prefix, and after the kernel's own (256)."""

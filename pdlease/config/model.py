@@ -20,6 +20,9 @@ from pdlease.subnets import Downstream, GuestShare, needed_length, requested_len
 # kernel deletes the first route of the subnet on that link, whoever made it; with a higher metric that is its own.
 ON_LINK_METRIC = 512
 
+# The routing table that a link in no VRF looks into.
+MAIN_TABLE = 254
+
 # Space for local addresses: what is shared by carriers (RFC 6598), as in vmd.
 LOCAL_PREFIX = IPv4Network("100.64.0.0/10")
 
@@ -137,8 +140,8 @@ class Uplink:
     @ivar request_options: codes that are requested from servers besides those that the client needs.
     @ivar dscp: differentiated services code point of our packets, 0 to 63.
     @ivar priority: priority of our packets in the kernel, 0 to 6; a VLAN makes its own of it.
-    @ivar vrf: name of the VRF of the uplink; empty for none.
-    @ivar route_table: routing table for on-link and unreachable routes.
+    @ivar vrf: name of the VRF that the link is put into; empty for none.
+    @ivar route_table: routing table for on-link and unreachable routes; C{None} for that of the VRF, or main.
     @ivar route_metric: metric of the unreachable route of a delegated prefix.
     @ivar delegations: one for each IA_PD, in file order.
     """
@@ -161,7 +164,7 @@ class Uplink:
     dscp: int = 0
     priority: int = 0
     vrf: str = ""
-    route_table: int = 254
+    route_table: int | None = None
     route_metric: int = 4096
     delegations: tuple[Delegation, ...] = ()
 
@@ -169,6 +172,11 @@ class Uplink:
     def links(self) -> tuple[str, ...]:
         """The downstream links of all delegations, in file order."""
         return tuple(link for delegation in self.delegations for link in delegation.links)
+
+    @property
+    def table(self) -> int | str:
+        """The routing table of the routes of its prefixes: a number, or the VRF whose table it is, by name."""
+        return self.route_table if self.route_table is not None else self.vrf or MAIN_TABLE
 
 
 @frozen(kw_only=True)

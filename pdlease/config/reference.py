@@ -15,7 +15,6 @@ from attrs import fields, frozen
 from pdlease.config import schema
 from pdlease.config.model import (
     NIC,
-    Config,
     Daemon,
     Delegation,
     Guest,
@@ -25,7 +24,6 @@ from pdlease.config.model import (
     Switch,
     Uplink,
 )
-from pdlease.config.notyet import refused
 from pdlease.subnets import Downstream
 
 BEGIN = ".. Written by pdlease.config.reference from here on; do not edit."
@@ -95,13 +93,9 @@ TABLES = (
 SPECIAL = {
     ("[uplinks.NAME]", "link"): "the table's name",
     ("[switches.NAME]", "link"): "the table's name",
+    ("[uplinks.NAME]", "route_table"): "that of ``vrf``; without one 254",
     ("[[uplinks.NAME.delegations]]", "iaid"): "derived from the names",
     ("An entry of downstreams", "host"): '``"::1"``; ``"::"`` for a /128',
-}
-
-# Uplinks that are tried for the note on what is not supported yet.
-NOT_YET = {
-    "vrf": Uplink(name="wan", link="eth0", vrf="blue"),
 }
 
 
@@ -133,13 +127,6 @@ def default_of(table: Table, row: schema.Key) -> str:
     return written(getattr(fields(table.model), row.name).default)
 
 
-def _is_not_yet(table: Table, row: schema.Key) -> bool:
-    """Whether a key may not be set to anything but its default in this version."""
-    if table.model is not Uplink or row.name not in NOT_YET:
-        return False
-    return any(error.path == f"uplinks.wan.{row.name}" for error in refused(Config(uplinks=(NOT_YET[row.name],))))
-
-
 def _wrapped(words: str, first: str, indent: str) -> Iterable[str]:
     """Lines of at most 118 characters."""
     line = first
@@ -160,8 +147,6 @@ def reference() -> str:
         for row in table.rows:
             lines.append(f"``{row.name}``")
             lines += _wrapped(row.meaning, "    ", "    ")
-            if _is_not_yet(table, row):
-                lines += ["", "    Not yet supported in this version: anything but the default is refused."]
             lines.append("")
             for name, value in (
                 ("Type", row.kind),

@@ -253,14 +253,15 @@ UPLINK = (
         values.optional_link,
         "name of a link, or empty",
         '"blue"',
-        "VRF to whose table the routes of this uplink's prefixes belong.",
+        "VRF that the link is put into when it appears.  Nothing is sent before it is there.",
     ),
     Key(
         "route_table",
         values.route_table,
         "whole number, 1 to 4294967295 except 255",
         "1000",
-        "Routing table for the on-link routes of subnets and the unreachable routes of prefixes; 254 is main.",
+        "Routing table for the on-link routes of subnets and the unreachable routes of prefixes; 254 is main.  The "
+        "on-link route of a link that is in a VRF is always in the table of that VRF.",
     ),
     Key(
         "route_metric",

@@ -29,7 +29,6 @@ from pdlease.config.model import (
     Switch,
     Uplink,
 )
-from pdlease.config.notyet import refused
 from pdlease.config.packets import PROFILE
 from pdlease.config.reading import Reading, did_you_mean, joined
 from pdlease.local import OutOfRange, local_addresses
@@ -119,9 +118,9 @@ def _config(reading: Reading, document: dict[str, object]) -> Config:
         **sections,
     )
     _kept(reading, config)
-    reading.errors += refused(config)
     reading.errors += guest_errors
     _guest_links(reading, config)
+    _vrfs(reading, config)
     if "control" in document:
         _control(reading, reading.table(document["control"], "control"))
     if not any(name in document for name in ("uplinks", "switches", "guests")):
@@ -372,6 +371,19 @@ def _guest_links(reading: Reading, config: Config) -> None:
     inet6 = config.local.inet6
     if inet6 is not None and not _inside(inet6, config.policy.prefixes):
         reading.wrong("local.inet6", "outside of every prefix of policy.prefixes, so no address of it would be allowed")
+
+
+def _vrfs(reading: Reading, config: Config) -> None:
+    """A link is in one VRF, and not in itself."""
+    switches = {switch.link: switch for switch in config.switches}
+    for uplink in config.uplinks:
+        path = joined(joined("uplinks", uplink.name), "vrf")
+        if uplink.vrf and uplink.vrf == uplink.link:
+            reading.wrong(path, "this is the uplink's own link")
+        switch = switches.get(uplink.link)
+        if switch is not None and uplink.vrf and switch.vrf not in ("", uplink.vrf):
+            other = f"switch {values.shown(switch.name)} has the same link in VRF {values.shown(switch.vrf)}"
+            reading.wrong(path, other)
 
 
 def _inside(prefix: IPv6Network, allowed: Iterable[IPv6Network]) -> bool:

@@ -33,7 +33,7 @@ _ROUTE_CACHE = struct.Struct("=IIi")
 _IFF_UP, _IFF_LOWER_UP = 0x1, 0x10000
 _IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MTU, _IFLA_MASTER, _IFLA_OPERSTATE = 1, 3, 4, 10, 16
 _IFLA_LINKINFO, _IFLA_IFALIAS, _IFLA_AF_SPEC, _IFLA_GROUP, _IFLA_CARRIER = 18, 20, 26, 27, 33
-_IFLA_INFO_KIND, _IFLA_INET6_CONF = 1, 2
+_IFLA_INFO_KIND, _IFLA_INFO_DATA, _IFLA_VRF_TABLE, _IFLA_INET6_CONF = 1, 2, 1, 2
 _OPERATIONAL = (0, 6)  # IF_OPER_UNKNOWN: the driver does not say; IF_OPER_UP
 # Where DEVCONF_FORWARDING, DEVCONF_ACCEPT_RA and DEVCONF_DISABLE_IPV6 are, in octets
 _FORWARDING, _ACCEPT_RA, _DISABLE_IPV6 = 0, 4 * 3, 4 * 26
@@ -92,7 +92,7 @@ def read_whole_link(data: bytes, start: int, end: int) -> Link:
     """
     _, hardware_type, index, flags, _ = _LINK.unpack_from(data, start)
     found = _attributes(data, start + _LINK.size, end)
-    kind = alias = master = None
+    kind = alias = master = vrf_table = None
     address = b""
     mtu = group = state = 0
     disabled = deaf = False
@@ -112,9 +112,12 @@ def read_whole_link(data: bytes, start: int, end: int) -> Link:
     if (place := found.get(_IFLA_GROUP)) is not None:
         (group,) = _U32.unpack_from(data, place[0])
     if (place := found.get(_IFLA_LINKINFO)) is not None:
-        place = _attributes(data, *place).get(_IFLA_INFO_KIND)
-        if place is not None:
+        info = _attributes(data, *place)
+        if (place := info.get(_IFLA_INFO_KIND)) is not None:
             kind = _name(data, *place)
+        if kind == "vrf" and (place := info.get(_IFLA_INFO_DATA)) is not None:
+            place = _attributes(data, *place).get(_IFLA_VRF_TABLE)
+            vrf_table = None if place is None else int(_U32.unpack_from(data, place[0])[0])
     if (place := found.get(_IFLA_AF_SPEC)) is not None:
         place = _attributes(data, *place).get(AF_INET6)
         place = None if place is None else _attributes(data, *place).get(_IFLA_INET6_CONF)
@@ -133,6 +136,7 @@ def read_whole_link(data: bytes, start: int, end: int) -> Link:
         hardware_type=hardware_type,
         mtu=mtu,
         master=master or None,
+        vrf_table=vrf_table,
         alias=alias or None,
         group=group,
         ipv6_disabled=disabled,

@@ -73,7 +73,7 @@ _LOOPBACK_INDEX = 1
 _IFF_UP = 1
 _IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MASTER, _IFLA_LINKINFO, _IFLA_IFALIAS = 1, 3, 10, 18, 20
 _IFLA_GROUP, _IFLA_EXT_MASK = 27, 29
-_IFLA_INFO_KIND = 1
+_IFLA_INFO_KIND, _IFLA_INFO_DATA, _IFLA_VRF_TABLE = 1, 2, 1
 _RTEXT_FILTER_SKIP_STATS = 8
 _NLM_F_CAPPED, _NLM_F_ACK_TLVS = 0x100, 0x200
 _NLMSGERR_ATTR_MSG = 1
@@ -125,12 +125,14 @@ class LinkFacts:
     @ivar name: what it is called now.
     @ivar kind: what made it (C{veth}, C{bridge}, C{tun} ...), or C{None} for hardware and loopback.
     @ivar master: index of the bridge or VRF that it belongs to; 0 for none.
+    @ivar vrf_table: the routing table of a VRF; C{None} of all other links.
     """
 
     index: int
     name: str
     kind: str | None
     master: int = 0
+    vrf_table: int | None = None
 
 
 def attribute(kind: int, value: bytes) -> bytes:
@@ -371,12 +373,16 @@ def read_link(data: bytes) -> LinkFacts | None:
         if kind == RTM_NEWLINK and len(body) >= _LINK.size:
             index = _LINK.unpack_from(body)[2]
             found = attributes(body, _LINK.size)
-            made_by = attributes(found.get(_IFLA_LINKINFO, b"")).get(_IFLA_INFO_KIND)
+            info = attributes(found.get(_IFLA_LINKINFO, b""))
+            made_by = info.get(_IFLA_INFO_KIND)
+            kind_name = None if made_by is None else _text(made_by)
+            table = attributes(info.get(_IFLA_INFO_DATA, b"")).get(_IFLA_VRF_TABLE, b"") if kind_name == "vrf" else b""
             master = found.get(_IFLA_MASTER, b"")
             return LinkFacts(
                 index=index,
                 name=os.fsdecode(found.get(_IFLA_IFNAME, b"").split(b"\0", 1)[0]),
-                kind=None if made_by is None else _text(made_by),
+                kind=kind_name,
                 master=int(_U32.unpack(master)[0]) if len(master) == 4 else 0,
+                vrf_table=int(_U32.unpack(table)[0]) if len(table) == 4 else None,
             )
     return None

@@ -1,10 +1,11 @@
 """
 The C{dryrun} provider: changes nothing and writes down what it would do.
 
-It judges by the same policy as the others (L{pdlease.privilege.policy}), without asking the kernel about links.  The
-route socket is a real one, since listening changes nothing and needs no right.  A client socket is refused: nothing is
-sent, so no server hands anything out for show.  With C{dryrun:ask} the client socket is opened as the others do, which
-needs the right to bind port 546: servers are asked, and the daemon shows what it would do with their answers.
+It judges by the same policy as the others (L{pdlease.privilege.policy}); of links it asks the kernel only which routing
+table their VRF has.  The route socket is a real one, since listening changes nothing and needs no right.  A client
+socket is refused: nothing is sent, so no server hands anything out for show.  With C{dryrun:ask} the client socket is
+opened as the others do, which needs the right to bind port 546: servers are asked, and the daemon shows what it would
+do with their answers.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from pdlease.operations import Operation, PrivilegeError
 from pdlease.privilege.configuration import read_configuration, ready_policy
 from pdlease.privilege.opening import open_client_socket, open_route_socket, words_of
 from pdlease.privilege.policy import Policy, Refusal, Refused
+from pdlease.privilege.requestsocket import KernelVRFs, RequestSocket
 
 # How many of the latest operations are kept.
 KEPT = 1000
@@ -46,6 +48,7 @@ class DryRunPrivilege:
         self._context = context
         self._asks = asks
         self._policy: Policy | None = None
+        self._requests: RequestSocket | None = None
         self._ready: tuple[bytes, Policy] | None = None
         self._owners = frozenset((0, os.getuid()))
 
@@ -53,6 +56,7 @@ class DryRunPrivilege:
         def begin() -> bytes:
             source = self._read()
             self._policy = ready_policy(source, self._ready)
+            self._requests = RequestSocket()
             return source
 
         return execute(begin)
@@ -80,6 +84,9 @@ class DryRunPrivilege:
 
     def stop(self) -> Deferred[None]:
         self._policy = None
+        if self._requests is not None:
+            self._requests.close()
+            self._requests = None
         return succeed(None)
 
     def _read(self) -> bytes:
@@ -91,9 +98,9 @@ class DryRunPrivilege:
         self._policy = ready_policy(source, self._ready)
 
     def _perform(self, operation: Operation) -> None:
-        if self._policy is None:
+        if self._policy is None or self._requests is None:
             raise _not_started(operation)
-        refusal = self._policy.judge(operation)
+        refusal = self._policy.judge(operation, KernelVRFs(self._requests))
         if refusal is not None:
             raise Refused(str(operation), refusal)
         self.log.info("dry run: would {operation}", operation=str(operation))

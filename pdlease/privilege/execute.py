@@ -48,7 +48,7 @@ from pdlease.privilege.linkexecute import LinkSetter
 from pdlease.privilege.linkpolicy import wrong_kind
 from pdlease.privilege.opening import open_client_socket, open_route_socket, words_of
 from pdlease.privilege.policy import MOST_OBJECTS, Policy, Refusal, Refused, judge_link
-from pdlease.privilege.requestsocket import RTN_UNREACHABLE, AddressFacts, RequestSocket, RouteKey
+from pdlease.privilege.requestsocket import RTN_UNREACHABLE, AddressFacts, KernelVRFs, RequestSocket, RouteKey
 
 IPV6_SETTINGS = "/proc/sys/net/ipv6/conf"
 
@@ -102,6 +102,7 @@ class Executor:
         self._routes: set[RouteKey] = set()
         self._routes_at = -inf
         self._links = LinkSetter(requests, self._request)
+        self._vrfs = KernelVRFs(requests)
 
     @classmethod
     def open(cls, policy: Policy, seconds: Callable[[], float]) -> Executor:
@@ -124,7 +125,7 @@ class Executor:
 
         @raise PrivilegeError: with errno and the kernel's words, or with errno 0 and the policy's.
         """
-        refusal = self.policy.judge(operation)
+        refusal = self.policy.judge(operation, self._vrfs)
         if refusal is not None and not self._links.has_touched(operation):
             raise Refused(str(operation), refusal)
         try:
@@ -257,7 +258,7 @@ class Executor:
         facts = self._requests.link(index=found.index)
         return (
             isinstance(facts, LinkFacts)
-            and facts.name in self._known_downstreams
+            and facts.name in self.policy.known_downstreams
             and bool(found.flags & _IFA_F_NOPREFIXROUTE)
             and any(found.address in prefix for prefix in self.policy.prefixes)
         )
@@ -330,7 +331,7 @@ class Executor:
         facts = self._requests.link(index=operation.index)
         if not isinstance(facts, LinkFacts):
             return  # a link that is gone has no setting to put back
-        if operation.index not in self._enabled and facts.name not in self._known_downstreams:
+        if operation.index not in self._enabled and facts.name not in self.policy.known_downstreams:
             problem = f"{operation.index} is {facts.name}, no downstream of ours"
             raise Refused(str(operation), Refusal(field="index", problem=problem))
         for found in self._requests.addresses(operation.index):
@@ -352,10 +353,6 @@ class Executor:
         finally:
             os.close(descriptor)
         return True
-
-    @property
-    def _known_downstreams(self) -> frozenset[str]:
-        return self.policy.former | self.policy.downstreams.keys() | self.policy.known_links.keys()
 
     def _set_link(self, operation: LinkSetting) -> None:
         self._links.perform(operation, self.policy.known_links)

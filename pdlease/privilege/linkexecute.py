@@ -1,5 +1,6 @@
 """
-Carries out what is done to the links of switches and guests: master, description, group, state, link-layer address.
+Carries out what is done to the links of switches and guests: master, description, group, state, link-layer address; and
+puts the links of uplinks into their VRF.
 
 None of it can carry our mark, so that a port of somebody else's bridge is refused, not stolen, and what is undone is
 undone on links of the configuration only, or on those that this process set something on, whatever they are called now
@@ -10,6 +11,7 @@ L{pdlease.privilege.execute}'s.  Twisted-free.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeVar
 
 from pdlease.netlink.requests import LinkFacts
 from pdlease.operations import (
@@ -44,14 +46,15 @@ class LinkSetter:
         """
         self._requests = requests
         self._request = request
-        self._touched: dict[int, int] = {}
+        self._touched: dict[int, bool] = {}
+        self._masters: dict[int, int] = {}
 
     def has_touched(self, operation: Operation) -> bool:
-        """Whether this process set something on the link of an operation that sets, other than its master."""
-        return (
-            isinstance(operation, (ClearMaster, SetDescription, SetGroup, SetUp, SetDown, SetLinkAddress))
-            and operation.index in self._touched
-        )
+        """Whether this process did to this very link what an operation does, or puts back."""
+        if isinstance(operation, ClearMaster):
+            return operation.index in self._masters
+        settings = (SetDescription, SetGroup, SetUp, SetDown, SetLinkAddress)
+        return isinstance(operation, settings) and operation.index in self._touched
 
     def perform(self, operation: LinkSetting, links: Links) -> None:
         """
@@ -67,7 +70,10 @@ class LinkSetter:
         if isinstance(operation, SetMaster) and not self._may_move(operation, facts, links):
             return
         self._request(operation)
-        self._remember(operation.index, operation.master_index if isinstance(operation, SetMaster) else None)
+        if isinstance(operation, SetMaster):
+            _remember(self._masters, operation.index, operation.master_index)
+        else:
+            _remember(self._touched, operation.index, True)
 
     def _may_move(self, operation: SetMaster, facts: LinkFacts, links: Links) -> bool:
         """Whether a link is yet to be put into a bridge or VRF; refused where that is not what it should be."""
@@ -85,16 +91,15 @@ class LinkSetter:
         facts = self._requests.link(index=operation.index)
         if not isinstance(facts, LinkFacts) or not facts.master:
             return
-        if facts.name not in links and operation.index not in self._touched:
-            problem = f"{operation.index} is {facts.name}, no link of a switch or guest"
+        if facts.name not in links and operation.index not in self._masters:
+            problem = f"{operation.index} is {facts.name}, no link that is put into a bridge or VRF"
             raise Refused(str(operation), Refusal(field="index", problem=problem))
         self._check_owner(operation, facts, links)
         self._request(operation)
-        self._remember(operation.index, None)
 
     def _check_owner(self, operation: SetMaster | ClearMaster, facts: LinkFacts, links: Links) -> None:
         """Refuse to take a link out of a bridge or VRF that was not ours to put it into."""
-        if not facts.master or self._touched.get(facts.index) == facts.master:
+        if not facts.master or self._masters.get(facts.index) == facts.master:
             return
         owner = self._requests.link(index=facts.master)
         name = owner.name if isinstance(owner, LinkFacts) else f"link {facts.master}"
@@ -111,12 +116,17 @@ class LinkSetter:
         if refusal is not None:
             raise Refused(str(operation), refusal)
         wrong = wrong_kind(links, facts)
-        if wrong is not None and index not in self._touched:
+        if wrong is not None and index not in self._touched and index not in self._masters:
             raise Refused(str(operation), Refusal(field=wrong[0], problem=wrong[1]))
         return facts
 
-    def _remember(self, index: int, master: int | None) -> None:
-        """Remember that something was set on a link, and the index of what it was put into."""
-        self._touched[index] = self._touched.pop(index, 0) if master is None else master
-        if len(self._touched) > MOST_LINKS:
-            del self._touched[next(iter(self._touched))]
+
+Kept = TypeVar("Kept")
+
+
+def _remember(memory: dict[int, Kept], index: int, value: Kept) -> None:
+    """Remember something of a link, by its index."""
+    memory.pop(index, None)
+    memory[index] = value
+    if len(memory) > MOST_LINKS:
+        del memory[next(iter(memory))]

@@ -1,5 +1,6 @@
 """
-What may be done to the links of switches and guests: the bounds that the configuration sets (design 9).
+What may be done to the links of switches and guests, and to those of uplinks that are in a VRF: the bounds that the
+configuration sets (design 9).
 
 Every link is known by its name in the configuration and must be of a kind that the kernel itself reports, so that no
 other link that was given such a name can be meant (P3, P16, W5, W22).  Which bridge or VRF a link may be put into, and
@@ -14,7 +15,7 @@ L{pdlease.privilege.linkexecute}.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from ipaddress import IPv4Interface, IPv6Interface, IPv6Network
+from ipaddress import IPv4Interface, IPv6Interface
 
 from attrs import evolve, field, frozen
 
@@ -31,28 +32,28 @@ What the link of a guest's NIC may be.  A tap is of kind C{tun}.  Hardware, brid
 them, whatever they are called.
 """
 
-MAIN_TABLE = 254
-
 
 @frozen(kw_only=True)
 class LinkBounds:
     """
     What may be done to one link.
 
-    @ivar kinds: what it must be, as the kernel reports it.
+    @ivar kinds: what it must be, as the kernel reports it; empty for anything.
     @ivar masters: the bridges and VRFs that it may be put into, by name, and which of the two each is.
     @ivar ipv4: the IPv4 addresses that it may have.
     @ivar ipv6: the local IPv6 addresses that it may have.
+    @ivar is_settable: whether description, group, state and link-layer address may be set: not those of an uplink.
     """
 
     kinds: frozenset[str]
     masters: Mapping[str, str] = field(factory=dict)
     ipv4: frozenset[IPv4Interface] = frozenset()
     ipv6: frozenset[IPv6Interface] = frozenset()
+    is_settable: bool = True
 
 
 Links = Mapping[str, LinkBounds]
-"""The bounds of every link of a switch or guest, by name."""
+"""The bounds of every such link, by name."""
 
 
 def links_of(config: Config) -> Links:
@@ -78,6 +79,11 @@ def links_of(config: Config) -> Links:
                     ipv4=found[link].ipv4 | {local.ipv4},
                     ipv6=found[link].ipv6 | ({local.ipv6} if local.ipv6 is not None else set()),
                 )
+    for uplink in config.uplinks:
+        if uplink.vrf:
+            # an uplink may be of any kind, plain hardware as well
+            bounds = found.get(uplink.link, LinkBounds(kinds=frozenset(), is_settable=False))
+            found[uplink.link] = evolve(bounds, masters={**bounds.masters, uplink.vrf: VRF})
     return found
 
 
@@ -91,6 +97,7 @@ def with_earlier(links: Links, earlier: Links) -> Links:
             kinds=bounds.kinds | before.kinds,
             masters={**before.masters, **bounds.masters},
             ipv4=bounds.ipv4 | before.ipv4,
+            is_settable=bounds.is_settable or before.is_settable,
         )
     return found
 
@@ -99,7 +106,7 @@ def wrong_master(links: Links, operation: SetMaster) -> tuple[str, str] | None:
     """The field that is out of bounds, and why; C{None} if a link may be put into this bridge or VRF."""
     bounds = links.get(operation.link)
     if bounds is None:
-        return "link", f"{operation.link} is no configured link of a switch or guest"
+        return "link", f"{operation.link} is no link that is put into a bridge or VRF"
     if operation.master not in bounds.masters:
         return "master", f"{operation.master} is not the configured bridge or VRF of {operation.link}"
     return None
@@ -115,28 +122,28 @@ def wrong_ipv4(links: Links, operation: PutIPv4) -> tuple[str, str] | None:
     return None
 
 
-def is_local(links: Links, operation: PutAddress | PutRoute) -> bool:
-    """Whether an IPv6 address, or an on-link route, is the local one of its link, for ever."""
+def is_local_address(links: Links, operation: PutAddress) -> bool:
+    """Whether an IPv6 address is the local one of its link, for ever."""
     bounds = links.get(operation.link)
-    if bounds is None:
-        return False
-    if isinstance(operation, PutAddress):
-        return operation.address in bounds.ipv6 and operation.valid == operation.preferred == INFINITE
-    return _is_network_of(operation.prefix, bounds.ipv6) and (operation.table, operation.metric, operation.expires) == (
-        MAIN_TABLE,
-        ON_LINK_METRIC,
-        INFINITE,
+    return (
+        bounds is not None and operation.address in bounds.ipv6 and operation.valid == operation.preferred == INFINITE
     )
 
 
-def _is_network_of(prefix: IPv6Network, addresses: frozenset[IPv6Interface]) -> bool:
-    return any(address.network == prefix for address in addresses)
+def is_local_route(links: Links, operation: PutRoute) -> bool:
+    """Whether an on-link route is that of the local IPv6 address of its link, for ever, in whatever table."""
+    bounds = links.get(operation.link)
+    return (
+        bounds is not None
+        and any(address.network == operation.prefix for address in bounds.ipv6)
+        and (operation.metric, operation.expires) == (ON_LINK_METRIC, INFINITE)
+    )
 
 
 def wrong_kind(links: Links, facts: LinkFacts) -> tuple[str, str] | None:
     """Why a link is not of the kind that it must be; a link without bounds may be of any."""
     bounds = links.get(facts.name)
-    if bounds is None or facts.kind in bounds.kinds:
+    if bounds is None or not bounds.kinds or facts.kind in bounds.kinds:
         return None
     kinds = " or ".join(sorted(bounds.kinds))
     return "link", f"{facts.name} is of kind {facts.kind or 'none'}; it must be {kinds}"

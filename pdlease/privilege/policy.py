@@ -15,10 +15,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from ipaddress import IPv6Network
+from typing import Protocol
 
 from attrs import field, frozen
 
-from pdlease.config.model import ON_LINK_METRIC, Config
+from pdlease.config.model import MAIN_TABLE, ON_LINK_METRIC, Config
 from pdlease.netlink.requests import LinkFacts
 from pdlease.operations import (
     ClearMaster,
@@ -36,7 +37,15 @@ from pdlease.operations import (
     SetMaster,
     SetUp,
 )
-from pdlease.privilege.linkpolicy import Links, is_local, links_of, with_earlier, wrong_ipv4, wrong_master
+from pdlease.privilege.linkpolicy import (
+    Links,
+    is_local_address,
+    is_local_route,
+    links_of,
+    with_earlier,
+    wrong_ipv4,
+    wrong_master,
+)
 
 # The shortest prefix that an unreachable route may have, unless an uplink's configured length is shorter: one /28 is
 # more than registries give to most providers.
@@ -49,6 +58,9 @@ SHORTEST_EXCLUDED = 56
 MOST_OBJECTS = 4096
 
 LOOPBACK_INDEX = 1
+
+Table = int | str
+"""A routing table: its number, or the VRF whose table it is, by name."""
 
 
 @frozen(kw_only=True)
@@ -79,11 +91,37 @@ class Refused(PrivilegeError):
         self.field = refusal.field
 
 
+class VRFs(Protocol):
+    """What knows the routing tables of VRFs; the kernel does."""
+
+    def table_of(self, vrf: str) -> int | None:
+        """The table of a VRF by name; C{None} if there is none."""
+
+    def table_around(self, index: int) -> int | None:
+        """The table of the VRF that a link is in; C{None} if it is in none."""
+
+
+class _NoVRFs:
+    """A kernel without VRFs."""
+
+    def table_of(self, vrf: str) -> int | None:
+        return None
+
+    def table_around(self, index: int) -> int | None:
+        return None
+
+
+NO_VRFS: VRFs = _NoVRFs()
+
+
 @frozen(kw_only=True)
 class UplinkBounds:
-    """What an uplink's configuration allows: the routing table and metric of its routes, the shortest prefix of one."""
+    """
+    What an uplink's configuration allows: the routing table of its routes (a number, or the VRF whose table it is, by
+    name), the metric of the unreachable ones, the shortest prefix of one.
+    """
 
-    table: int
+    table: Table
     metric: int
     shortest: int
 
@@ -93,21 +131,23 @@ class Policy:
     """
     The bounds of one configuration.
 
-    @ivar downstreams: for each downstream link the shortest subnet length and the tables of its uplinks.
+    @ivar downstreams: for each downstream link the shortest subnet length and the tables of its uplinks, by number or
+        by the name of a VRF.
     @ivar uplinks: bounds of each uplink, by the name of its link (several uplinks may share one link's name).
     @ivar prefixes: addresses and routes must be inside one of these.
     @ivar route_protocol: the mark, see L{pdlease.netlink.requests.Marks}.
-    @ivar excluded: for each uplink's link on which an address is wanted, its host part and the table of its route.
+    @ivar excluded: for each uplink's link on which an address is wanted, its host part and the table of its route as
+        above.
     @ivar former: names of downstream links of earlier configurations of this process.
-    @ivar links: bounds of the links of switches and guests.
+    @ivar links: bounds of the links of switches and guests, and of uplinks that are in a VRF.
     @ivar known_links: the same, with those of earlier configurations of this process.
     """
 
-    downstreams: Mapping[str, tuple[int, frozenset[int]]]
+    downstreams: Mapping[str, tuple[int, frozenset[Table]]]
     uplinks: Mapping[str, tuple[UplinkBounds, ...]]
     prefixes: tuple[IPv6Network, ...]
     route_protocol: int
-    excluded: Mapping[str, frozenset[tuple[int, int]]] = field(factory=dict)
+    excluded: Mapping[str, frozenset[tuple[int, Table]]] = field(factory=dict)
     former: frozenset[str] = frozenset()
     links: Links = field(factory=dict)
     known_links: Links = field(factory=dict)
@@ -115,21 +155,21 @@ class Policy:
     @classmethod
     def of(cls, config: Config, earlier: Policy | None = None) -> Policy:
         """Derive the bounds from a configuration; C{earlier} is the policy that it replaces."""
-        downstreams: dict[str, tuple[int, frozenset[int]]] = {}
+        downstreams: dict[str, tuple[int, frozenset[Table]]] = {}
         uplinks: dict[str, tuple[UplinkBounds, ...]] = {}
-        excluded: dict[str, frozenset[tuple[int, int]]] = {}
+        excluded: dict[str, frozenset[tuple[int, Table]]] = {}
         for uplink in config.uplinks:
             requested = [d.requested_length for d in uplink.delegations]
             bounds = UplinkBounds(
-                table=uplink.route_table,
+                table=uplink.table,
                 metric=uplink.route_metric,
                 shortest=min([SHORTEST_DELEGATION, *(length for length in requested if length is not None)]),
             )
             uplinks[uplink.link] = (*uplinks.get(uplink.link, ()), bounds)
             for link, length in _subnets(config, uplink.name):
                 shortest, tables = downstreams.get(link, (128, frozenset()))
-                downstreams[link] = (min(shortest, length), tables | {uplink.route_table})
-            hosts = {(d.excluded_host, uplink.route_table) for d in uplink.delegations if d.excluded_host is not None}
+                downstreams[link] = (min(shortest, length), tables | {uplink.table})
+            hosts = {(d.excluded_host, uplink.table) for d in uplink.delegations if d.excluded_host is not None}
             if hosts:
                 excluded[uplink.link] = excluded.get(uplink.link, frozenset()) | hosts
         links = links_of(config)
@@ -145,10 +185,20 @@ class Policy:
             known_links=links if earlier is None else with_earlier(links, earlier.known_links),
         )
 
-    def judge(self, operation: Operation) -> Refusal | None:
-        """Say why an operation is out of bounds; C{None} when it is not, as far as can be told without the kernel."""
+    @property
+    def known_downstreams(self) -> frozenset[str]:
+        """The links that may have had IPv6 addresses of ours, in this configuration or an earlier one."""
+        hosts = (name for name, bounds in self.known_links.items() if bounds.is_settable)
+        return self.former | self.downstreams.keys() | frozenset(hosts)
+
+    def judge(self, operation: Operation, vrfs: VRFs = NO_VRFS) -> Refusal | None:
+        """
+        Say why an operation is out of bounds; C{None} when it is not, as far as can be told without the kernel.
+
+        @param vrfs: asked for the tables of VRFs, where the configuration names some or a link is in one.
+        """
         rule = _RULES.get(type(operation))
-        return None if rule is None else rule(self, operation)
+        return None if rule is None else rule(self, operation, vrfs)
 
     def judge_client_socket(self, link: str) -> Refusal | None:
         """Say why no client socket may be had for a link."""
@@ -198,8 +248,8 @@ def _judge_downstream(policy: Policy, link: str) -> Refusal | None:
     return None
 
 
-def _judge_address(policy: Policy, operation: PutAddress) -> Refusal | None:
-    if is_local(policy.links, operation):
+def _judge_address(policy: Policy, operation: PutAddress, vrfs: VRFs) -> Refusal | None:
+    if is_local_address(policy.links, operation):
         return None
     host = int(operation.address.ip) & int(operation.address.hostmask)
     if any(host == allowed for allowed, _ in policy.excluded.get(operation.link, ())):
@@ -221,8 +271,19 @@ def _judge_address(policy: Policy, operation: PutAddress) -> Refusal | None:
     return None
 
 
-def _judge_route(policy: Policy, operation: PutRoute) -> Refusal | None:
-    if is_local(policy.links, operation):
+def _is_table(table: int, allowed: Iterable[Table], vrfs: VRFs) -> bool:
+    """Whether a routing table is one of these."""
+    allowed = tuple(allowed)
+    return table in allowed or any(vrfs.table_of(one) == table for one in allowed if isinstance(one, str))
+
+
+def _judge_route(policy: Policy, operation: PutRoute, vrfs: VRFs) -> Refusal | None:
+    is_local = is_local_route(policy.links, operation)
+    if is_local and operation.table == MAIN_TABLE:
+        return None
+    around = vrfs.table_around(operation.index) if operation.table != MAIN_TABLE else None
+    is_of_vrf = around == operation.table
+    if is_local and is_of_vrf:
         return None
     excluded = policy.excluded.get(operation.link, frozenset())
     refusal = None if excluded else _judge_downstream(policy, operation.link)
@@ -234,8 +295,9 @@ def _judge_route(policy: Policy, operation: PutRoute) -> Refusal | None:
     refusal = _judge_prefix(policy, "prefix", operation.prefix, shortest)
     if refusal is not None:
         return refusal
-    if operation.table not in tables:
-        return Refusal(field="table", problem=f"{operation.table} is not the table of an uplink of {operation.link}")
+    if not is_of_vrf and not _is_table(operation.table, tables, vrfs):
+        problem = f"{operation.table} is not the table of an uplink of {operation.link}, nor of its VRF"
+        return Refusal(field="table", problem=problem)
     if operation.metric < ON_LINK_METRIC:
         return Refusal(
             field="metric", problem=f"{operation.metric} would go before the kernel's own routes ({ON_LINK_METRIC})"
@@ -245,14 +307,15 @@ def _judge_route(policy: Policy, operation: PutRoute) -> Refusal | None:
     return None
 
 
-def _judge_unreachable(policy: Policy, operation: PutUnreachable) -> Refusal | None:
+def _judge_unreachable(policy: Policy, operation: PutUnreachable, vrfs: VRFs) -> Refusal | None:
     bounds = policy.uplinks.get(operation.link)
     if bounds is None:
         return Refusal(field="link", problem=f"{operation.link} is no configured uplink")
     refusal = _judge_prefix(policy, "prefix", operation.prefix, min(bound.shortest for bound in bounds))
     if refusal is not None:
         return refusal
-    if all((operation.table, operation.metric) != (bound.table, bound.metric) for bound in bounds):
+    tables = [bound.table for bound in bounds if bound.metric == operation.metric]
+    if not _is_table(operation.table, tables, vrfs):
         return Refusal(
             field="table",
             problem=f"table {operation.table} with metric {operation.metric} is not what {operation.link} is "
@@ -263,21 +326,30 @@ def _judge_unreachable(policy: Policy, operation: PutUnreachable) -> Refusal | N
     return None
 
 
-def _judge_enable(policy: Policy, operation: EnableIPv6) -> Refusal | None:
+def _judge_enable(policy: Policy, operation: EnableIPv6, vrfs: VRFs) -> Refusal | None:
     bounds = policy.links.get(operation.link)
     return None if bounds is not None and bounds.ipv6 else _judge_downstream(policy, operation.link)
 
 
-def _judge_ipv4(policy: Policy, operation: PutIPv4) -> Refusal | None:
+def _judge_ipv4(policy: Policy, operation: PutIPv4, vrfs: VRFs) -> Refusal | None:
     return _refusal(wrong_ipv4(policy.links, operation))
 
 
-def _judge_master(policy: Policy, operation: SetMaster) -> Refusal | None:
+def _judge_master(policy: Policy, operation: SetMaster, vrfs: VRFs) -> Refusal | None:
     return _refusal(wrong_master(policy.links, operation))
 
 
-def _judge_setting(policy: Policy, operation: SetDescription | SetGroup | SetUp | SetDown) -> Refusal | None:
+def _judge_release(policy: Policy, operation: ClearMaster, vrfs: VRFs) -> Refusal | None:
     if operation.link not in policy.known_links:
+        return Refusal(field="link", problem=f"{operation.link} is no link that is put into a bridge or VRF")
+    return None
+
+
+def _judge_setting(
+    policy: Policy, operation: SetDescription | SetGroup | SetUp | SetDown | SetLinkAddress, vrfs: VRFs
+) -> Refusal | None:
+    bounds = policy.known_links.get(operation.link)
+    if bounds is None or not bounds.is_settable:
         return Refusal(field="link", problem=f"{operation.link} is no configured link of a switch or guest")
     return None
 
@@ -293,7 +365,7 @@ _RULES: Mapping[type, Callable[..., Refusal | None]] = {
     EnableIPv6: _judge_enable,
     PutIPv4: _judge_ipv4,
     SetMaster: _judge_master,
-    ClearMaster: _judge_setting,
+    ClearMaster: _judge_release,
     SetDescription: _judge_setting,
     SetGroup: _judge_setting,
     SetUp: _judge_setting,

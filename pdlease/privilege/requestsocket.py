@@ -199,6 +199,31 @@ class RequestSocket:
                 return data
 
 
+class KernelVRFs:
+    """
+    The routing tables of VRFs, asked of the kernel each time.
+    """
+
+    def __init__(self, requests: RequestSocket) -> None:
+        """
+        @param requests: a socket for questions.
+        """
+        self._requests = requests
+
+    def table_of(self, vrf: str) -> int | None:
+        """The table of a VRF by name; C{None} if there is none."""
+        facts = self._requests.link(name=vrf)
+        return facts.vrf_table if isinstance(facts, LinkFacts) else None
+
+    def table_around(self, index: int) -> int | None:
+        """The table of the VRF that a link is in; C{None} if it is in none."""
+        facts = self._requests.link(index=index)
+        if not isinstance(facts, LinkFacts) or not facts.master:
+            return None
+        master = self._requests.link(index=facts.master)
+        return master.vrf_table if isinstance(master, LinkFacts) else None
+
+
 def _read_addresses(data: bytes, wanted: int = socket.AF_INET6) -> Iterator[AddressFacts]:
     for kind, _, _, body in messages(data):
         if kind != _RTM_NEWADDR or len(body) < _ADDRESS.size:

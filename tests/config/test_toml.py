@@ -84,7 +84,7 @@ class ModelTests(SynchronousTestCase):
                         duid="",
                         profile="",
                         vrf="",
-                        route_table=254,
+                        route_table=None,
                         delegations=(
                             Delegation(
                                 key="lan0",
@@ -550,10 +550,26 @@ class ErrorsTests(SynchronousTestCase):
         What this version cannot do is refused by name, at its key.
         """
         self.assertProblems(
-            uplink('start = "p-flag"\nvrf = "blue"') + '[control.remote]\nlisten = ""\n',
-            "uplinks.wan.vrf: an uplink in a VRF is not yet supported in this version",
+            uplink('start = "p-flag"') + '[control.remote]\nlisten = ""\n',
             "control.remote: remote control is not yet supported in this version",
         )
+
+    def test_vrf(self) -> None:
+        """
+        P5: an uplink may be in a VRF, whose table is that of its routes unless another is given; a link cannot be in
+        itself, nor in two.
+        """
+        config = parse(uplink('vrf = "blue"').encode(), "x.toml")
+        self.assertEqual((config.uplinks[0].vrf, config.uplinks[0].table), ("blue", "blue"))
+        for text, table in (("", 254), ("route_table = 7", 7), ('vrf = "blue"\nroute_table = 254', 254)):
+            self.assertEqual(parse(uplink(text).encode(), "x.toml").uplinks[0].table, table)
+        link = parse(uplink("").encode(), "x.toml").uplinks[0].link
+        self.assertProblems(uplink(f'vrf = "{link}"'), "uplinks.wan.vrf: this is the uplink's own link")
+        self.assertProblems(
+            uplink('vrf = "blue"') + f'[switches.lab]\nlink = "{link}"\nvrf = "red"\n',
+            'uplinks.wan.vrf: switch "lab" has the same link in VRF "red"',
+        )
+        self.assertEqual(problems(uplink('vrf = "blue"') + f'[switches.lab]\nlink = "{link}"\nvrf = "blue"\n'), [])
 
     def test_locked(self) -> None:
         """

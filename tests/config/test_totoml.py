@@ -16,7 +16,6 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from pdlease.config import leasedconf, schema, toml
 from pdlease.config.model import Config
-from pdlease.config.reference import NOT_YET
 from pdlease.config.toconf import to_conf
 from pdlease.config.totoml import text, to_toml
 from tests.config.forms import configurations
@@ -43,7 +42,7 @@ def files(draw: st.DrawFn) -> str:
     for name, rows in ROWS.items():
         if draw(st.booleans()):
             parts.append(f"[{name}]\n{draw(keys(rows))}")
-    parts.append(f'[uplinks."w.n"]\n{draw(keys(schema.UPLINK, "link", *NOT_YET))}link = "eth0"\n')
+    parts.append(f'[uplinks."w.n"]\n{draw(keys(schema.UPLINK, "link"))}link = "eth0"\n')
     parts.append(f'[[uplinks."w.n".delegations]]\n{draw(keys(schema.DELEGATION, "split"))}')
     if draw(st.booleans()):
         parts.append(

@@ -9,7 +9,7 @@ import subprocess
 from contextlib import suppress
 
 from tests.live.daemon import Daemon
-from tests.live.inside_lab import PATIENCE, begin
+from tests.live.laboratory import PATIENCE, begin
 from tests.live.network import Network, until
 from tests.live.scripted import Server
 

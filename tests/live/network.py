@@ -19,6 +19,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -301,6 +302,7 @@ class Network:
             heard.stop()
         for namespace in (self.isp, self.router, self.lan):
             for pid in ip("netns", "pids", namespace, check=False).split():
-                os.kill(int(pid), signal.SIGKILL)
+                with suppress(ProcessLookupError):
+                    os.kill(int(pid), signal.SIGKILL)
             ip("netns", "delete", namespace, check=False)
         shutil.rmtree(self.folder, ignore_errors=True)

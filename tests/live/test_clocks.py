@@ -3,7 +3,8 @@ A wall clock that is stepped from 1970 to today and back moves no timer, loses n
 
 The daemon runs under libfaketime, which bends nothing but CLOCK_REALTIME here.  It takes every absolute timer for one
 of the wall clock, though (0.9.10), so the calls that arm timers are taken from the C library directly.  Real steps of a
-real clock are made in the kernel laboratory (L{tests.live.inside_lab}); the arithmetic is in C{tests/test_clock.py}.
+real clock are made in the kernel laboratory (L{tests.live.test_laboratory}); the arithmetic is in
+C{tests/test_clock.py}.
 """
 
 from __future__ import annotations

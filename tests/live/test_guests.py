@@ -7,20 +7,16 @@ The daemon runs as an operator runs it, with the helper; the links are veths and
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import time
 from typing import Any
 
-from twisted.trial.unittest import SkipTest, SynchronousTestCase
-
 from pdlease.control.blocking import Control
 from tests.live.case import LiveCase
 from tests.live.daemon import Daemon
-from tests.live.network import TOP, ip, until
+from tests.live.network import ip, until
 from tests.live.scripted import WithServer
-from tests.live.test_links import kernel_laboratory
 
 SECOND = 1.0
 
@@ -312,29 +308,3 @@ class DelegatedTests(WithServer):
         self.reload("vm2", "vm3", "vm1")
         self.becomes("vm2", "2001:db8:1000:2::1/64")
         self.becomes("vm1", "2001:db8:1000:1::1/64")
-
-
-class LaboratoryTests(SynchronousTestCase):
-    """What the kernel of this machine may not have, on one that has it."""
-
-    def test_vrf(self) -> None:
-        """Bridge and link are put into their VRF, a port into the bridge; a reload takes all of them out (P5)."""
-        lack = kernel_laboratory()
-        if lack is not None:
-            # without the laboratory the project's own tests must be able to pass
-            raise SkipTest(lack)
-        done = subprocess.run(
-            [os.environ["PDLEASE_KERNEL_LAB"], "-t", "240", sys.executable, "-m", "tests.live.inside_guests"],
-            cwd=TOP,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
-        self.assertEqual(done.returncode, 0, done.stdout[-6000:])
-        self.assertIn("VRF: entered\n", done.stdout)
-        self.assertIn("VRF: left\n", done.stdout)
-
-    # the laboratory fetches its kernel when it is used for the first time
-    test_vrf.timeout = 500  # type: ignore[attr-defined]

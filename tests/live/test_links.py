@@ -7,15 +7,12 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
-from twisted.trial.unittest import SkipTest, SynchronousTestCase
-
 from pdlease.wire.codes import MessageType
 from tests.live.case import LiveCase
-from tests.live.network import TOP, ip, until
+from tests.live.network import ip, until
 from tests.live.require import needs
 from tests.live.scripted import Server, WithServer
 from tests.live.tunnel import Tunnel, tun_devices
@@ -192,48 +189,3 @@ class OverrunTests(WithServer):
             if os.readlink(entry.path).startswith("socket:")
         }
         return sum(int(fields[8]) for fields in lines if fields[1] == "0" and fields[9] in inodes)
-
-
-UNSEEN = Path("/tmp")
-"""What the kernel laboratory has a file system of its own for."""
-
-
-def kernel_laboratory() -> str | None:
-    """The script that runs a command on another kernel is at hand."""
-    script = os.environ.get("PDLEASE_KERNEL_LAB")
-    if not script:
-        return "PDLEASE_KERNEL_LAB names no script that runs a command on a kernel with VLANs"
-    if any(path.is_relative_to(UNSEEN) for path in (Path(sys.executable), TOP)):
-        return f"the kernel laboratory sees nothing below {UNSEEN}, where this interpreter or project is"
-    return None
-
-
-class LaboratoryTests(SynchronousTestCase):
-    """What the kernel of this machine may not have, on one that has it."""
-
-    def test_vlan_uplink(self) -> None:
-        """
-        An uplink that is a VLAN of an Ethernet port binds, and is rebound when the port below loses its carrier; steps
-        of that machine's clock do nothing at all.
-        """
-        lack = kernel_laboratory()
-        if lack is not None:
-            # without the laboratory the project's own tests must be able to pass
-            raise SkipTest(lack)
-        script = os.environ["PDLEASE_KERNEL_LAB"]
-        done = subprocess.run(
-            [script, "-t", "170", sys.executable, "-m", "tests.live.inside_lab"],
-            cwd=TOP,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
-        self.assertEqual(done.returncode, 0, done.stdout[-6000:])
-        self.assertIn("VLAN: bound\n", done.stdout)
-        self.assertIn("VLAN: bound again\n", done.stdout)
-        self.assertIn("clock: stepped\n", done.stdout)
-
-    # the laboratory fetches its kernel when it is used for the first time
-    test_vlan_uplink.timeout = 500  # type: ignore[attr-defined]

@@ -179,6 +179,14 @@ class LinkTests(SynchronousTestCase):
         self.assertEqual(heard(link_message(DELLINK, family=7)), [])
         self.assertEqual(heard(link_message(DELLINK, family=10)), [])
 
+    def test_vrf(self) -> None:
+        """A VRF is told with its routing table."""
+        info = {"attrs": [("IFLA_INFO_KIND", "vrf"), ("IFLA_INFO_DATA", {"attrs": [("IFLA_VRF_TABLE", 1000)]})]}
+        data = packed(ifinfmsg, NEWLINK, {"family": 0, "index": 9}, [("IFLA_IFNAME", "blue"), ("IFLA_LINKINFO", info)])
+        (notice,) = heard(data)
+        assert isinstance(notice, LinkNotice)
+        self.assertEqual((notice.link.kind, notice.link.vrf_table), ("vrf", 1000))
+
     def test_bridge_port(self) -> None:
         """What the bridge says of its port is no news of the link: it lacks most of what a link has."""
         self.assertEqual(heard(link_message(family=7)), [])

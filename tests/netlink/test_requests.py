@@ -387,7 +387,7 @@ class AnswerTests(SynchronousTestCase):
         self.assertEqual(attributes(b"".join(attribute(kind, value) for kind, value in parts.items())), parts)
 
     def test_link(self) -> None:
-        """The facts of a link are its index, its name, and the kind that the kernel says it is."""
+        """The facts of a link are its index, its name, the kind that the kernel says it is, and the table of a VRF."""
         made = packed(
             ifinfmsg,
             16,
@@ -395,6 +395,9 @@ class AnswerTests(SynchronousTestCase):
             [("IFLA_IFNAME", "br0"), ("IFLA_LINKINFO", {"attrs": [("IFLA_INFO_KIND", "bridge")]})],
         )
         plain = packed(ifinfmsg, 16, {"index": 8}, [("IFLA_IFNAME", "eth0")])
+        info = {"attrs": [("IFLA_INFO_KIND", "vrf"), ("IFLA_INFO_DATA", {"attrs": [("IFLA_VRF_TABLE", 1000)]})]}
+        vrf = packed(ifinfmsg, 16, {"index": 9}, [("IFLA_IFNAME", "blue"), ("IFLA_LINKINFO", info)])
+        self.assertEqual(read_link(vrf), LinkFacts(index=9, name="blue", kind="vrf", vrf_table=1000))
         self.assertEqual(read_link(refusal(1, 0) + made), LinkFacts(index=7, name="br0", kind="bridge"))
         self.assertEqual(read_link(plain), LinkFacts(index=8, name="eth0", kind=None))
         self.assertIsNone(read_link(refusal(1, errno.ENODEV)))

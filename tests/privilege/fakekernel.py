@@ -14,6 +14,7 @@ from pdlease.privilege.requestsocket import AddressFacts, RequestSocket, RouteKe
 
 NEWLINK, NEWADDR, DELADDR, NEWROUTE, DELROUTE = 16, 20, 21, 24, 25
 EXCLUSIVE, REPLACE = 0x200, 0x100
+BLUE_TABLE = 10
 
 
 class FakeKernel(RequestSocket):
@@ -49,11 +50,14 @@ class FakeKernel(RequestSocket):
         self.closed = True
 
     def link(self, *, index: int = 0, name: str = "") -> LinkFacts | Answer:
+        if name:
+            index = next((number for number, known in self.links.items() if known == name), 0)
         if index not in self.links:
             return Answer(sequence=1, errno=errno.ENODEV, reason="No such device")
         name = self.links[index]
         kind = self.kinds.get(name, "veth")
-        return LinkFacts(index=index, name=name, kind=kind, master=self.masters.get(index, 0))
+        table = BLUE_TABLE if kind == "vrf" else None
+        return LinkFacts(index=index, name=name, kind=kind, master=self.masters.get(index, 0), vrf_table=table)
 
     def address(self, index: int, address: IPv6Address) -> AddressFacts | None:
         return self.held.get((index, address))

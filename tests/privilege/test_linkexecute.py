@@ -6,6 +6,7 @@ L{tests.live.test_guests}.
 from __future__ import annotations
 
 from ipaddress import IPv4Interface, IPv6Interface
+from typing import Any
 
 from attrs import evolve
 from twisted.internet.task import Clock
@@ -14,6 +15,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from pdlease.config.model import ON_LINK_METRIC
 from pdlease.operations import (
     INFINITE,
+    ClearMaster,
+    DisableIPv6,
     EnableIPv6,
     Operation,
     PrivilegeError,
@@ -24,13 +27,16 @@ from pdlease.operations import (
 from pdlease.privilege.execute import Executor
 from pdlease.privilege.linkpolicy import NIC_KINDS, links_of, with_earlier
 from pdlease.privilege.policy import Policy
-from tests.privilege.fakekernel import FakeKernel
+from tests.privilege.fakekernel import BLUE_TABLE, FakeKernel
 from tests.privilege.values import (
     BR0,
     CLEAR_MASTER,
     DESCRIBE,
+    LAN0,
     LOCAL6,
     PUT_IPV4,
+    PUT_ROUTE,
+    PUT_UNREACHABLE,
     REMOVE_IPV4,
     SET_DOWN,
     SET_GROUP,
@@ -191,7 +197,7 @@ class MasterTests(LinkCase):
     def test_taken_out_where_nothing_is_known(self) -> None:
         """A stranger is not taken out of anything; a link that is gone is out."""
         self.kernel.masters[5] = BR0
-        self.assertIn("no configured link", self.refused(evolve(CLEAR_MASTER, link="other0", index=5)))
+        self.assertIn("no link that is put into", self.refused(evolve(CLEAR_MASTER, link="other0", index=5)))
         self.executor.perform(evolve(CLEAR_MASTER, index=99))
 
 
@@ -254,6 +260,113 @@ class LocalAddressTests(LinkCase):
             self.assertIsNotNone(policy.judge(operation))
 
 
+IN_BLUE = TOML.replace(b'link = "wan0"\nroute_table = 254', b'link = "wan0"\nvrf = "blue"')
+UPLINK_INTO_BLUE = SetMaster(link="wan0", index=2, master="blue", master_index=BLUE)
+UPLINK_OUT = ClearMaster(link="wan0", index=2)
+
+
+class UplinkTests(LinkCase):
+    """The link of an uplink that is in a VRF (P5)."""
+
+    def test_into_its_vrf(self) -> None:
+        """It is put into the VRF of the configuration, and into nothing else."""
+        self.assertIn("no link that is put into", self.refused(UPLINK_INTO_BLUE))
+        self.reload(IN_BLUE)
+        self.executor.perform(UPLINK_INTO_BLUE)
+        self.assertEqual(self.kernel.masters[2], BLUE)
+        self.executor.perform(UPLINK_OUT)
+        self.assertEqual(self.kernel.masters[2], 0)
+        for master, index in (("br0", BR0), ("virbr0", VIRBR0)):
+            operation = evolve(UPLINK_INTO_BLUE, master=master, master_index=index)
+            self.assertIn("not the configured bridge or VRF of wan0", self.refused(operation))
+
+    def test_any_kind(self) -> None:
+        """An uplink may be of any kind; what it is put into must be a VRF."""
+        self.reload(IN_BLUE)
+        for kind in (None, "vlan", "bridge", "ppp"):
+            self.kernel.kinds["wan0"] = kind
+            self.kernel.masters.clear()
+            self.executor.perform(UPLINK_INTO_BLUE)
+        self.kernel.masters.clear()
+        self.kernel.kinds["blue"] = "bridge"
+        self.assertIn("it must be vrf", self.refused(UPLINK_INTO_BLUE))
+
+    def test_not_stolen(self) -> None:
+        """One that belongs to somebody else's bridge or VRF stays there, in and out."""
+        self.reload(IN_BLUE)
+        self.kernel.masters[2] = VIRBR0
+        for operation in (UPLINK_INTO_BLUE, UPLINK_OUT):
+            self.assertIn("wan0 belongs to virbr0, and stays there", self.refused(operation))
+
+    def test_nothing_else(self) -> None:
+        """Its description, group, state and link-layer address are not ours to set, before and after (design 9)."""
+        self.reload(IN_BLUE)
+        settings = [evolve(operation, link="wan0", index=2) for operation in SETTINGS]
+        for operation in settings:
+            self.assertIn("wan0 is no configured link", self.refused(operation))
+        self.executor.perform(UPLINK_INTO_BLUE)
+        for operation in settings:
+            self.assertIn("wan0 is no configured link", self.refused(operation))
+        self.assertIn("no downstream of ours", self.refused(DisableIPv6(link="wan0", index=2)))
+
+    def test_out_after_a_reload(self) -> None:
+        """When it has left the configuration it can still be taken out, also under another name."""
+        self.reload(IN_BLUE)
+        self.executor.perform(UPLINK_INTO_BLUE)
+        self.reload(TOML)
+        self.kernel.links[2] = "renamed0"
+        self.executor.perform(UPLINK_OUT)
+        self.assertEqual(self.kernel.masters[2], 0)
+
+
+class VRFTableTests(LinkCase):
+    """In which tables routes may be put where VRFs are about."""
+
+    def route(self, **changes: Any) -> Operation:
+        """An on-link route on lan0."""
+        return evolve(PUT_ROUTE, **changes)
+
+    def test_unreachable(self) -> None:
+        """Unreachable routes of an uplink in a VRF go to the table that the kernel tells of it, and nowhere else."""
+        self.reload(IN_BLUE)
+        self.executor.perform(evolve(PUT_UNREACHABLE, table=BLUE_TABLE))
+        for table in (254, BLUE_TABLE + 1):
+            self.assertIn("is not what wan0 is configured with", self.refused(evolve(PUT_UNREACHABLE, table=table)))
+        self.kernel.kinds["blue"] = "bridge"
+        self.assertIn("is not what wan0", self.refused(evolve(PUT_UNREACHABLE, table=BLUE_TABLE)))
+
+    def test_on_link(self) -> None:
+        """
+        An on-link route goes to the table of the uplink's VRF, or of the VRF that its own link is in; the kernel says
+        which those are.
+        """
+        self.assertIn("nor of its VRF", self.refused(self.route(table=BLUE_TABLE)))
+        self.kernel.masters[LAN0] = BLUE
+        self.executor.perform(self.route(table=BLUE_TABLE))
+        self.assertIn("nor of its VRF", self.refused(self.route(table=BLUE_TABLE + 1)))
+        self.kernel.masters[LAN0] = BR0
+        self.assertIn("nor of its VRF", self.refused(self.route(table=BLUE_TABLE)))
+        self.kernel.masters.clear()
+        self.reload(IN_BLUE)
+        self.executor.perform(self.route(table=BLUE_TABLE))
+
+    def test_local(self) -> None:
+        """The route of a local /96 goes to the main table, or to that of the VRF that its link is in."""
+        local = PutRoute(
+            link="tap1",
+            index=TAP1,
+            prefix=LOCAL6.network,
+            expires=INFINITE,
+            table=BLUE_TABLE,
+            metric=ON_LINK_METRIC,
+        )
+        self.refused(local)
+        self.executor.perform(evolve(local, table=254))
+        self.kernel.masters[TAP1] = BLUE
+        self.executor.perform(local)
+        self.refused(evolve(local, prefix=IPv6Interface("fd12:3456:789a:bcdf::1/64").network))
+
+
 class BoundsTests(SynchronousTestCase):
     """L{links_of} and L{with_earlier}."""
 
@@ -271,6 +384,18 @@ class BoundsTests(SynchronousTestCase):
         self.assertEqual(bounds["br0"].ipv4, {IPv4Interface("100.64.1.2/31")})
         self.assertEqual(len(bounds["br0"].ipv6), 1)
         self.assertEqual((bounds["tap0"].ipv4, bounds["tap0"].ipv6), (frozenset(), frozenset()))
+
+    def test_uplinks(self) -> None:
+        """An uplink without a VRF has no bounds here; one in a VRF has that, and nothing that may be set."""
+        self.assertNotIn("wan0", links_of(config()))
+        bounds = links_of(config(IN_BLUE))["wan0"]
+        self.assertEqual((bounds.masters, bounds.is_settable, bounds.kinds), ({"blue": "vrf"}, False, frozenset()))
+
+    def test_uplink_on_a_switch(self) -> None:
+        """An uplink on the bridge of a switch may be put into its VRF, and set as the switch says."""
+        text = IN_BLUE.replace(b'link = "wan0"', b'link = "br0"')
+        bounds = links_of(config(text))["br0"]
+        self.assertEqual((bounds.masters, bounds.is_settable, bounds.kinds), ({"blue": "vrf"}, True, {"bridge"}))
 
     def test_earlier(self) -> None:
         """What an earlier configuration allowed is known beside what this one does."""

@@ -106,7 +106,9 @@ class PolicyTests(SynchronousTestCase):
         An on-link route goes to a table of an uplink that serves the link, behind the kernel's own routes; an
         unreachable route has its uplink's table and metric.
         """
-        self.assertEqual(self.refused(evolve(PUT_ROUTE, table=7)), "table: 7 is not the table of an uplink of lan0")
+        self.assertEqual(
+            self.refused(evolve(PUT_ROUTE, table=7)), "table: 7 is not the table of an uplink of lan0, nor of its VRF"
+        )
         for table in (254, 7):
             self.assertIsNone(
                 self.policy.judge(evolve(PUT_ROUTE, link="lan1", table=table, prefix=IPv6Network("2001:db8::/60")))
