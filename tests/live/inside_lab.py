@@ -29,13 +29,23 @@ def vlan() -> None:
             ip("-n", namespace, "link", "set", name, "up")
         for namespace, name in ((network.router, "wan0.835"), (network.isp, "cpe0.835")):
             network.ready(namespace, name)
+        # as docs/providers.rst has it for Orange
+        ip("-n", network.router, "link", "set", "wan0.835", "type", "vlan", "egress-qos-map", "6:6")
+        words = ("tcpdump", "-Z", "root", "-l", "-e", "-n", "-v", "-i", "cpe0", "vlan and udp dst port 547")
+        heard = network.run("tcpdump", network.isp, *words)
+        until(lambda: "listening on" in heard.said(), PATIENCE, "tcpdump to listen")
         Server(network, "cpe0.835", "--preference", "255").start()
-        daemon = Daemon(network, {'"wan0.835"': ['["lan0", "lan1"]']})
+        marks = "priority = 6\ndscp = 48"
+        daemon = Daemon(network, {'"wan0.835"': ['["lan0", "lan1"]']}, uplink_extra=marks)
         try:
             begin(daemon)
             daemon.bound("wan0.835", PATIENCE)
             assert "2001:db8:1000::1/64" in network.global_addresses("lan0"), network.global_addresses("lan0")
             print("VLAN: bound", flush=True)
+            until(lambda: "dhcp6 request" in heard.said(), PATIENCE, "tcpdump to tell")
+            told = [line for line in heard.said().splitlines() if "dhcp6" in line]
+            assert told and all("vlan 835, p 6," in line and "class 0xc0" in line for line in told), told
+            print("VLAN: marked", flush=True)
             solicits = daemon.status("wan0.835")["counters"]["sent_solicit"]
             ip("-n", network.isp, "link", "set", "cpe0", "down")
             until(lambda: daemon.status("wan0.835")["state"] == "down", PATIENCE, "the session to notice")

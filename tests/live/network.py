@@ -76,10 +76,12 @@ class Heard:
     The DHCPv6 messages that pass a link, with the time of each.
 
     @ivar messages: (second of CLOCK_MONOTONIC, source address, message), in order.
+    @ivar frames: the same as they came, from the Ethernet header on.
     """
 
     def __init__(self, namespace: str, link: str) -> None:
         self.messages: list[tuple[float, str, Message]] = []
+        self.frames: list[bytes] = []
         self._socket = socket_in(namespace, socket.AF_PACKET, socket.SOCK_RAW, socket.htons(_EVERYTHING))
         self._socket.bind((link, _EVERYTHING))
         self._socket.settimeout(0.2)
@@ -108,6 +110,7 @@ class Heard:
                 message = decode(frame[62:])
             except WireError:
                 continue
+            self.frames.append(frame)
             self.messages.append((heard, socket.inet_ntop(socket.AF_INET6, frame[22:38]), message))
 
     def types(self, since: float = 0.0) -> list[int]:

@@ -39,7 +39,7 @@ class Server:
         """Start it and wait until it listens."""
         self._began = len(self.program.said()) if self.program is not None else 0
         self.program = self.network.run("server", self.network.isp, *self.words, *more)
-        until(lambda: self._has_told("ready"), 10, "the server to listen")
+        until(lambda: self._has_told("ready"), 30, "the server to listen")
         return self
 
     def stop(self) -> None:

@@ -36,9 +36,10 @@ class LaboratoryTests(SynchronousTestCase):
 
     def test_vlan_uplink(self) -> None:
         """
-        An uplink that is a VLAN of an Ethernet port binds, and is rebound when the port below loses its carrier.
+        An uplink that is a VLAN of an Ethernet port binds, and is rebound when the port below loses its carrier; its
+        messages have the configured IEEE 802.1p priority and DSCP.
         """
-        self.assert_told("VLAN", "bound", "bound again")
+        self.assert_told("VLAN", "bound", "marked", "bound again")
 
     def test_pppoe_uplink(self) -> None:
         """
