@@ -13,6 +13,9 @@ TESTS = [
     "hypothesis>=6.100",
     "jsonschema>=4",
     "scapy>=2.5",
+    # what the examples of plug-ins are built with
+    "setuptools>=68",
+    "wheel",
 ]
 
 setup(
