@@ -54,6 +54,13 @@ INFORMATION_REQUEST = Parameters(delay=1.0, initial=1.0, longest=DEFAULT_INF_MAX
 RELEASE = Parameters(initial=1.0, longest=0.0, count=4)
 
 
+LEAST_EXCESS = 0.005
+"""
+By what part of it, at least, a first retransmission time that must be longer than IRT is longer.  The first packet of a
+daemon leaves some milliseconds after its moment, the second does not, and between them must be more than a second.
+"""
+
+
 def first_timeout(parameters: Parameters, random: float) -> float:
     """
     The time from the first transmission to the second.
@@ -61,7 +68,7 @@ def first_timeout(parameters: Parameters, random: float) -> float:
     @param random: uniform in [0, 1).
     """
     if parameters.first_is_longer:
-        return parameters.initial * (1.0 + 0.1 * (1.0 - random))
+        return parameters.initial * (1.1 - (0.1 - LEAST_EXCESS) * random)
     return parameters.initial * (0.9 + 0.2 * random)
 
 

@@ -5,16 +5,20 @@ Section C.2: rate limiting and reliability.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import pairwise
+from itertools import count, groupby, pairwise
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from pdlease.client.occurrences import Request
+from pdlease.client.occurrences import Request, UpstreamChanged
 from pdlease.client.reasons import DiscardReason
+from pdlease.client.session import Session
 from pdlease.client.states import State
+from pdlease.sources import chance
 from pdlease.wire.codes import MessageType
+from pdlease.wire.duid import DUID
 from pdlease.wire.messages import Message
-from pdlease.wire.options import ServerId, Status
+from pdlease.wire.options import Preference, ServerId, Status
+from tests.conformance.test_reconfigure import agreed, reconfigure
 from tests.scenarios.conversation import (
     OTHER,
     PREFIX,
@@ -55,6 +59,28 @@ class RateTests(SynchronousTestCase):
             c.wait(0.05)
         return [at for at, _ in c.sent]
 
+    def test_server_that_keeps_refusing(self) -> None:
+        """
+        R-14.1-01, R-14.1-04: a server that offers, at once refuses, and is another one each time, so that none is held
+        off: for two minutes never more than 20 messages in any 20 seconds, and no message is late for another reason.
+        """
+        c = Conversation()
+        servers = (DUID(b"\0\2" + number.to_bytes(4, "big")) for number in count())
+
+        def answer(sent: Message) -> Iterator[Message]:
+            if sent.message_type == MessageType.SOLICIT:
+                offer = (Preference(255), association(1, prefix()))
+                yield c.message(MessageType.ADVERTISE, *offer, server=next(servers))
+            else:
+                yield c.message(MessageType.REPLY, association(1, Status(6)), server=sent.server_id or SERVER)
+
+        c.answer = answer
+        c.link_up()
+        c.wait(120)
+        moments = [at for at, _ in c.sent]
+        self.assertEqual(most_in(moments, 20.0), 20)
+        self.assertEqual(len(moments), 140)
+
     def test_default_limit(self) -> None:
         """R-14.1-01, R-14.1-05: never more than 20 messages in any 20 seconds, and the limit is reached."""
         moments = self.flooded()
@@ -65,17 +91,15 @@ class RateTests(SynchronousTestCase):
         """R-14.1-02: another limit is obeyed: 5 messages in 20 seconds."""
         self.assertEqual(most_in(self.flooded(rate_limit=(5, 20.0)), 20.0), 5)
 
-    def test_limit_is_of_one_uplink(self) -> None:
-        """R-14.1-03: a flood on one uplink leaves another alone: each session has its own limit."""
-        flooded, other = Conversation(), Conversation(settings(uplink="other"))
-        flooded.link_up()
+    def test_limit_is_explained(self) -> None:
+        """R-14.1-01: a message that waits because of the limit is said to."""
+        c = Conversation()
+        c.link_up()
         for _ in range(100):
-            flooded.ask(Request.SOLICIT)
-        self.assertEqual(len(flooded.sent), 20)
-        self.assertTrue(flooded.session.is_rate_limited)
-        self.assertIn("rate limit", flooded.session.explain(flooded.now))
-        other.link_up()
-        self.assertEqual(other.types(), ["SOLICIT"])
+            c.ask(Request.SOLICIT)
+        self.assertEqual(len(c.sent), 20)
+        self.assertTrue(c.session.is_rate_limited)
+        self.assertIn("rate limit", c.session.explain(c.now))
 
     def test_late_message_is_sent_when_allowed(self) -> None:
         """R-14.1-01: a message held back is sent as soon as the limit allows, with an elapsed time of 0."""
@@ -110,8 +134,8 @@ class RateTests(SynchronousTestCase):
         self.assertLess(max(gaps), 60 + 2 * 66)
 
     def test_hold_off_is_cleared(self) -> None:
-        """R-14.1-04: link up and the operator's command end the hold-off."""
-        for end in ("link", "ask"):
+        """R-14.1-04: link up, a change of the upstream routers and the operator's command end the hold-off."""
+        for end in ("link", "upstream", "ask"):
             c = Conversation()
             advertise_then_refuse(c)
             c.link_up()
@@ -120,6 +144,8 @@ class RateTests(SynchronousTestCase):
             if end == "link":
                 c.link_down()
                 c.link_up()
+            elif end == "upstream":
+                c.happen(UpstreamChanged())
             else:
                 c.ask(Request.SOLICIT)
             c.wait(3.0)
@@ -158,15 +184,57 @@ class RateTests(SynchronousTestCase):
         self.assertEqual([held.valid_until for held in c.session.lease.prefixes], [5000.0])
 
     def test_one_transaction(self) -> None:
-        """R-15-06, R-16.1-01, R-16.1-02: one transaction id through an exchange, a new one for each exchange."""
-        c = bound()
+        """
+        R-15-06, R-16.1-01, R-16.1-02: one transaction id through all transmissions of an exchange, a new one for each
+        exchange, be it Solicit, Request, Renew, Rebind, that after a link change, Information-request or Release.
+        """
+        c = agreed()
+        c.hear(reconfigure(11))
+        c.wait(10)
+        c.reply()
+        c.until_sent(MessageType.REBIND)
+        c.wait(100)
+        c.link_down()
+        c.link_up()
+        c.wait(5)
         c.until_sent(MessageType.SOLICIT)
-        ids = {
-            kind: {m.transaction_id for _, m in c.sent if m.message_type == kind}
-            for kind in (MessageType.RENEW, MessageType.REBIND)
-        }
-        self.assertEqual([len(each) for each in ids.values()], [1, 1])
-        self.assertEqual(len(set().union(*ids.values())), 2)
+        c.wait(50)
+        c.advertise(association(1, prefix()))
+        c.wait(50)
+        c.reply(association(1, prefix()))
+        c.ask(Request.RELEASE)
+        c.wait(15)
+        runs = [[message for _, message in run] for _, run in groupby(c.sent[1:], lambda sent: sent[1].transaction_id)]
+        self.assertEqual(len({run[0].transaction_id for run in runs}), len(runs))
+        kinds = [[MessageType(message.message_type).name for message in run] for run in runs]
+        self.assertEqual([set(each) for each in kinds], [{each[0]} for each in kinds])
+        self.assertEqual(
+            [each[0] for each in kinds],
+            ["INFORMATION_REQUEST", "RENEW", "REBIND", "REBIND", "REBIND", "SOLICIT", "REQUEST", "RELEASE"],
+        )
+        self.assertTrue(all(len(each) > 1 for each in kinds))
+
+    def test_transaction_ids(self) -> None:
+        """
+        R-16.1-01: the ids of a thousand exchanges of the running daemon's client are 24 bits without a pattern: every
+        bit is set in about half of them, none follows from the one before; another start has others.
+        """
+        drawn = []
+        for _ in range(2):
+            c = Conversation(settings(rate_limit=(100_000, 1.0)))
+            c.session = Session.begin(c.session.settings, chance())
+            c.link_up()
+            for _ in range(1000):
+                c.ask(Request.SOLICIT)
+            drawn.append([message.transaction_id for _, message in c.sent])
+        ids = drawn[0]
+        self.assertEqual(len(ids), 1001)
+        self.assertGreater(len(set(ids)), 990)
+        for bit in range(24):
+            self.assertTrue(400 < sum(each >> bit & 1 for each in ids) < 600, bit)
+        steps = {(later - earlier) & 0xFFFFFF for earlier, later in pairwise(ids)}
+        self.assertGreater(len(steps), 990)
+        self.assertLess(len(set(ids) & set(drawn[1])), 10)
 
     def test_expired_prefix_leaves_retransmissions(self) -> None:
         """R-15-08, R-18.2.5-02: a prefix that expires during Rebind is gone from the next one, which goes on."""
