@@ -21,11 +21,12 @@ if TYPE_CHECKING:
 
     from pdlease.client.settings import Chance
     from pdlease.clock import BootClock, SystemTimes
-    from pdlease.control.roles import Roles
+    from pdlease.control.access import Access
     from pdlease.control.server import ControlService
-    from pdlease.interfaces import ILeaseStore, IPrivilege, PrivilegeContext, StoreContext
+    from pdlease.interfaces import IDaemonControl, ILeaseStore, IPrivilege, PrivilegeContext, StoreContext
     from pdlease.netlink.links import LinkWatch
     from pdlease.notify import Notifier
+    from pdlease.places import Account
 
 
 class Machine:
@@ -88,18 +89,18 @@ class Machine:
         except (NoSuchProvider, ValueError) as problem:
             raise CannotStart(str(problem)) from None
 
-    def listen(self, settings: model.Daemon) -> tuple[socket, Roles]:
+    def listen(self, config: model.Config, owner: Account | None) -> Access:
         """
-        Make the control socket, and find out who may do what on it.
+        Make the control sockets, and find out who may do what on them.
 
+        @param owner: the user that the daemon becomes.
         @raise CannotStart: when that cannot be done.
         """
-        from pdlease.control.listening import listen_socket
-        from pdlease.control.peers import ControlSocketError, resolve_roles
+        from pdlease.control.access import Access
+        from pdlease.control.peers import ControlSocketError
 
         try:
-            roles = resolve_roles(settings.control_group)
-            return listen_socket(settings.control, settings.control_group), roles
+            return Access(config, owner)
         except ControlSocketError as problem:
             raise CannotStart(str(problem)) from None
 
@@ -127,11 +128,12 @@ class Machine:
 
         return port_holder()
 
-    def close_sandbox(self, settings: model.Daemon, path: str) -> str:
+    def close_sandbox(self, settings: model.Daemon, path: str, readable: tuple[str, ...] = ()) -> str:
         """
         Import what is still to come, become the daemon's user, close the sandbox (design 10).
 
         @param path: the configuration file.
+        @param readable: folders that are read from, beside that of the configuration.
         @return: what is in force, in words.
         @raise CannotStart: when the configuration asks for more than can be had.
         """
@@ -144,20 +146,16 @@ class Machine:
         rehearse()
         try:
             # with the provider `inprocess` it is this process that reads the configuration again
-            report = enter(settings, readable=(os.path.dirname(path),), writable=self._writable)
+            report = enter(settings, readable=(os.path.dirname(path), *readable), writable=self._writable)
         except SandboxError as problem:
             raise CannotStart(str(problem)) from None
         for remark in report.remarks:
             self.log.warn("the daemon: {remark}", remark=remark)
         return str(report)
 
-    def serve(self, **how: Any) -> ControlService:
-        """Begin to answer operators; see L{pdlease.control.server.ControlService}."""
-        from pdlease.control.server import ControlService
-
-        control = ControlService(reactor=self.reactor, **how)
-        control.startService()
-        return control
+    def serve(self, access: Access, clock: BootClock, daemon: IDaemonControl) -> ControlService:
+        """Begin to answer operators."""
+        return access.serve(self.reactor, clock, daemon)
 
     def on_rotation(self, heard: Callable[[], None]) -> None:
         """Have C{heard} called, by the reactor, at every SIGUSR1 from now on."""

@@ -116,7 +116,7 @@ class Daemon(ObservedService):
         self._privilege = self._machine.privilege(settings.privileges, context)
         self._store = self._machine.store(settings.store, StoreContext(state=settings.state, times=self._times))
         self._helper_ready = self._privilege.start()
-        self._listening, self._roles = self._machine.listen(settings)
+        self._access = self._machine.listen(self.config, self._owner)
 
     # With the reactor.
 
@@ -205,16 +205,11 @@ class Daemon(ObservedService):
         except OSError as problem:
             raise CannotStart(f"sockets for uplinks that a reload may add: {problem.strerror}") from None
         hand_over(settings.state, self._owner)
-        self.sandbox = self._machine.close_sandbox(settings, self.path)
+        folders = self._access.prepare(self.config)
+        self.sandbox = self._machine.close_sandbox(settings, self.path, folders)
         self.router.read()
         self._machine.on_hangup(self._hangup)
-        self._control = self._machine.serve(
-            clock=self._clock,
-            daemon=self.desk,
-            listening=self._listening,
-            path=settings.control,
-            roles=self._roles,
-        )
+        self._control = self._machine.serve(self._access, self._clock, self.desk)
         self._notifier.ready(self.sandbox)
         self.log.info("ready; sandbox: {sandbox}", sandbox=self.sandbox)
 
@@ -312,6 +307,7 @@ class Daemon(ObservedService):
         from pdlease.asking import numbered
         from pdlease.config.compare import changed_tables, restart_needed
         from pdlease.config.load import load
+        from pdlease.control.peers import ControlSocketError
         from pdlease.interfaces import Misconfigured, Refused, StoreError
         from pdlease.operations import PrivilegeError
 
@@ -329,14 +325,16 @@ class Daemon(ObservedService):
             raise Refused(f"only a restart can change {', '.join(frozen)}")
         changed = changed_tables(self.config, config)
         try:
+            put_access_in_place = self._access.renew(config)
             identity, iaids = numbered(self._identified(self._identity, config), config)
             self.router.hosting.check(config)
             operations = self.router.foresee(config, iaids, lambda uplink: identity.duid_of(uplink.name))
             if not dry_run:
                 await self._put_in_place(config, source, identity, iaids)
-        except (AlreadyRunning, CannotStart, StoreError, PrivilegeError) as problem:
+        except (AlreadyRunning, CannotStart, ControlSocketError, StoreError, PrivilegeError) as problem:
             raise Refused(str(problem)) from None
         if not dry_run:
+            put_access_in_place()
             self.log.info("configuration read again: {changed}", changed=changed)
             self._journal.record(None, "reload", {"changed": changed})
         return {"schema": 1, "changed": changed, "operations": list(operations), "dry_run": dry_run}
@@ -436,7 +434,7 @@ class Daemon(ObservedService):
         if self._control is not None:
             await self._control.stopService()
         else:
-            self._listening.close()
+            self._access.close()
             with suppress(OSError):
                 os.unlink(self.config.daemon.control)
         if self.desk is not None:

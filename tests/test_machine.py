@@ -92,25 +92,26 @@ class MachineTests(SynchronousTestCase):
 
     def test_control_socket(self) -> None:
         """The control socket is made, and nobody but root may use it where there is no group."""
-        listening, roles = self.machine.listen(self.settings)
-        self.addCleanup(listening.close)
+        config = model.Config(daemon=self.settings)
+        access = self.machine.listen(config, None)
+        self.addCleanup(access.close)
         self.assertEqual(os.stat(self.settings.control).st_mode & 0o777, 0o600)
-        service = self.machine.serve(
-            clock=Clock(), daemon=FakeDaemon(), listening=listening, path=self.settings.control, roles=roles
-        )
+        self.assertEqual(access.prepare(config), ())
+        service = self.machine.serve(access, Clock(), FakeDaemon())  # type: ignore[arg-type]
         self.assertEqual(len(self.reactor.readers), 1)
         self.successResultOf(service.stopService())
         self.assertFalse(os.path.exists(self.settings.control))
 
     def test_no_control_socket(self) -> None:
         """A control socket that cannot be made, or a group that there is not, is told in a sentence."""
-        settings = evolve(self.settings, control_group="nosuchgroup")
-        self.assertIn("nosuchgroup", str(self.assertRaises(CannotStart, self.machine.listen, settings)))
+        config = model.Config(daemon=self.settings)
+        wrong = evolve(config, daemon=evolve(self.settings, control_group="nosuchgroup"))
+        self.assertIn("nosuchgroup", str(self.assertRaises(CannotStart, self.machine.listen, wrong, None)))
         self.assertFalse(os.path.exists(self.settings.control))
         with socket.socket(socket.AF_UNIX) as other:
             other.bind(self.settings.control)
             other.listen()
-            problem = self.assertRaises(CannotStart, self.machine.listen, self.settings)
+            problem = self.assertRaises(CannotStart, self.machine.listen, config, None)
         self.assertIn("Another daemon listens", str(problem))
 
     def test_watch(self) -> None:

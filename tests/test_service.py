@@ -22,6 +22,7 @@ from twisted.logger import capturedLogs, formatEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
 from pdlease.client.states import State
+from pdlease.control.peers import ControlSocketError
 from pdlease.ending import PATIENCE
 from pdlease.identity import Identity
 from pdlease.instance import Instance
@@ -76,9 +77,23 @@ class StartingReactor(FakeReactor):
 
 
 class Listening:
-    """The control socket, made and not answered yet."""
+    """The control sockets, made and not answered yet."""
 
-    closed = 0
+    def __init__(self, order: list[str]) -> None:
+        self._order = order
+        self.closed = 0
+        self.refusal = ""
+
+    def prepare(self, config: Any) -> tuple[str, ...]:
+        """Note."""
+        self._order.append("prepare")
+        return ()
+
+    def renew(self, config: Any) -> Callable[[], None]:
+        """Refuse if told to."""
+        if self.refusal:
+            raise ControlSocketError(self.refusal)
+        return lambda: self._order.append("access renewed")
 
     def close(self) -> None:
         """Count."""
@@ -133,7 +148,7 @@ class Ground(Street):
         clock.rightNow = self.clock.rightNow
         self.clock = self.kernel.clock = clock
         self.store = NotingStore(self.store, self.order)
-        self.listening = Listening()
+        self.listening = Listening(self.order)
         self.hangup: Callable[[], None] = lambda: None
         self.served: dict[str, Any] = {}
         self.privilege.start = self.start_privilege  # type: ignore[method-assign]
@@ -182,9 +197,9 @@ class Machine:
         self._made.note(f"store {chosen}")
         return self._made.store
 
-    def listen(self, settings: Any) -> Any:
+    def listen(self, config: Any, owner: Any) -> Any:
         self._made.note("listen")
-        return self._made.listening, "roles"
+        return self._made.listening
 
     def watch(self, clock: Any, route_socket: Any, route_protocol: int) -> Any:
         self._made.note("watch")
@@ -199,13 +214,13 @@ class Machine:
     def port_holder(self) -> str:
         return self._made.holder
 
-    def close_sandbox(self, settings: Any, path: str) -> str:
+    def close_sandbox(self, settings: Any, path: str, readable: tuple[str, ...] = ()) -> str:
         self._made.note("sandbox")
         return "closed"
 
-    def serve(self, **how: Any) -> Any:
+    def serve(self, access: Any, clock: Any, daemon: Any) -> Any:
         self._made.note("serve")
-        self._made.served = how
+        self._made.served = {"access": access, "daemon": daemon}
         return Control(self._made.order)
 
     def on_hangup(self, heard: Callable[[], None]) -> None:
@@ -334,6 +349,7 @@ class StartTests(DaemonCase):
                 "watch",
                 "save_identity",
                 "send",
+                "prepare",
                 "sandbox",
                 "read",
                 "serve",
@@ -358,8 +374,7 @@ class StartTests(DaemonCase):
         """The control service is given the desk, the socket that was made as root, and the roles."""
         daemon = self.start()
         self.assertIs(self.machine.served["daemon"], daemon.desk)
-        self.assertIs(self.machine.served["listening"], self.machine.listening)
-        self.assertEqual(self.machine.served["path"], f"{self.folder}/run/control.sock")
+        self.assertIs(self.machine.served["access"], self.machine.listening)
         assert daemon.desk is not None
         self.assertEqual(daemon.desk.status(None)["sandbox"], "closed")
 
@@ -755,6 +770,20 @@ class ReloadTests(DaemonCase):
         self.assertEqual(answer["changed"], {"added": [], "removed": [], "replaced": ["wan"], "kept": []})
         self.machine.wait(3)
         self.assertEqual((self.machine.addresses("lan0"), len(self.machine.addresses("lan9"))), ({}, 1))
+
+    def test_access(self) -> None:
+        """
+        Who may control the daemon, and by which certificates, is asked anew at every reload; what cannot be used is
+        refused before anything changes, by a dry run as well.
+        """
+        self.bound()
+        self.successResultOf(self.reload())
+        self.assertEqual(self.machine.order.count("access renewed"), 1)
+        self.successResultOf(self.reload(dry_run=True))
+        self.assertEqual(self.machine.order.count("access renewed"), 1)
+        self.machine.listening.refusal = "/etc/server.key may be read by others"
+        self.assertIn("server.key", self.refused(OTHER))
+        self.failureResultOf(self.reload(dry_run=True), Refused)
 
     def test_unchanged(self) -> None:
         """A reload of the same file keeps every session."""

@@ -16,7 +16,7 @@ from pdlease.config.model import Config, Daemon
 from pdlease.subnets import GuestShare
 
 # Settings that a running daemon takes over; all others of [daemon] need a restart.
-LIVE = frozenset({"on_stop"})
+LIVE = frozenset({"on_stop", "control_users", "control_viewers"})
 
 
 @frozen(kw_only=True)
@@ -141,4 +141,7 @@ def restart_needed(old: Config, new: Config) -> tuple[str, ...]:
     ]
     if old.identity != new.identity:
         names.append("identity.duid")
+    if new.remote is not None and (old.remote is None or old.remote.place != new.remote.place):
+        # no socket can be made behind the sandbox; one that is there can be closed
+        names.append("control.remote" if old.remote is None else "control.remote.listen")
     return tuple(names)

@@ -18,7 +18,7 @@ from typing import TypeAlias
 
 from attrs import NOTHING, fields
 
-from pdlease.config import schema, values
+from pdlease.config import remote, schema, values
 from pdlease.config.checks import MOST_DELEGATIONS
 from pdlease.config.reference import TABLES, Table
 
@@ -36,6 +36,7 @@ ACCEPTED: Mapping[Callable[[object], object], Fragment] = {
     values.flag: {"type": "boolean"},
     values.text: {"type": "string"},
     values.account: {"type": "string", "minLength": 1},
+    values.accounts: {"type": "array", "items": {"type": "string", "minLength": 1}},
     values.provider: {"type": "string", "minLength": 1},
     values.absolute_path: PATH,
     values.socket_path: {**PATH, "maxLength": values.LONGEST_SOCKET_PATH},
@@ -68,6 +69,8 @@ ACCEPTED: Mapping[Callable[[object], object], Fragment] = {
     values.local_prefix: PREFIX,
     values.local_prefix6: PREFIX,
     values.prefixes6: {"type": "array", "items": PREFIX, "minItems": 1},
+    remote.listen: {"type": "string", "pattern": "^(ssl|tcp):"},
+    remote.roles: {"type": "object", "minProperties": 1, "additionalProperties": {"enum": list(remote.ROLES)}},
 }
 
 # How an entry of downstreams is written as text.
@@ -99,6 +102,12 @@ def json_schema() -> Fragment:
         "guests": _named(_table(by_heading["[guests.NAME]"], "nics", nics=nics)),
         "local": _table(by_heading["[local]"]),
         "policy": _table(by_heading["[policy]"]),
+        "control": {
+            "type": "object",
+            "description": "Further ways to control the daemon.",
+            "properties": {"remote": _table(by_heading["[control.remote]"])},
+            "additionalProperties": False,
+        },
     }
     return {
         "$schema": "http://json-schema.org/draft-07/schema#",

@@ -14,6 +14,7 @@ from ipaddress import IPv4Network, IPv6Network
 from attrs import frozen
 
 from pdlease.config.packets import RawOption, VendorClass, VendorOptions
+from pdlease.config.remote import Remote
 from pdlease.subnets import Downstream, GuestShare, needed_length, requested_length
 
 # The metric of the on-link route of a subnet.  Not the kernel's 256: when a foreign address of the subnet goes, the
@@ -38,6 +39,8 @@ class Daemon:
     @ivar state: absolute path of the state folder.
     @ivar control: absolute path of the control socket.
     @ivar control_group: name of the group that may use the control socket.
+    @ivar control_users: names of further users who may.
+    @ivar control_viewers: names of groups that may look there, and change nothing.
     @ivar privileges: the privilege provider, C{name} or C{name:argument}.
     @ivar store: the lease store, C{name} or C{name:argument}.
     @ivar user: the user that the daemon becomes.
@@ -51,6 +54,8 @@ class Daemon:
     state: str = "/var/lib/pdlease"
     control: str = "/run/pdlease/control.sock"
     control_group: str = "pdlease"
+    control_users: tuple[str, ...] = ()
+    control_viewers: tuple[str, ...] = ()
     privileges: str = "helper"
     store: str = "file"
     user: str = "pdlease"
@@ -277,6 +282,7 @@ class Config:
     @ivar guests: in file order.
     @ivar local: what local addresses are made from.
     @ivar policy: what is allowed at all.
+    @ivar remote: remote control, or C{None} for none.
     """
 
     daemon: Daemon = Daemon()
@@ -286,6 +292,7 @@ class Config:
     guests: tuple[Guest, ...] = ()
     local: Local = Local()
     policy: Policy = Policy()
+    remote: Remote | None = None
 
     def uplink(self, name: str) -> Uplink | None:
         """The uplink of that name, or C{None}."""

@@ -24,6 +24,8 @@ from pdlease.config.model import (
     Switch,
     Uplink,
 )
+from pdlease.config.remote import Remote
+from pdlease.config.remoteschema import REMOTE
 from pdlease.subnets import Downstream
 
 BEGIN = ".. Written by pdlease.config.reference from here on; do not edit."
@@ -87,6 +89,14 @@ TABLES = (
     Table("[[guests.NAME.nics]]", NIC, schema.NIC, "One link of a guest, as the host sees it."),
     Table("[local]", Local, schema.LOCAL, "What the local addresses of guests are made from."),
     Table("[policy]", Policy, schema.POLICY, "What the helper allows at all."),
+    Table(
+        "[control.remote]",
+        Remote,
+        REMOTE,
+        "Control from other machines, over TLS 1.3 with certificates on both sides.  Without this table there is "
+        "none.  `remote.rst <remote.rst>`_ makes the certificates.  A reload reads the three files again; ``listen`` "
+        "needs a restart.",
+    ),
 )
 
 # Defaults that no value can show.
@@ -96,6 +106,10 @@ SPECIAL = {
     ("[uplinks.NAME]", "route_table"): "that of ``vrf``; without one 254",
     ("[[uplinks.NAME.delegations]]", "iaid"): "derived from the names",
     ("An entry of downstreams", "host"): '``"::1"``; ``"::"`` for a /128',
+    **{
+        ("[control.remote]", name): "none: with ``ssl`` it must be given"
+        for name in ("certificate", "key", "client_ca")
+    },
 }
 
 

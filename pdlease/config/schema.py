@@ -58,6 +58,15 @@ DAEMON = (
         '"pdlease"',
         "Members of this group, and root, may use the control channel.",
     ),
+    Key("control_users", values.accounts, "array of names", '["alice"]', "Further users who may use it."),
+    Key(
+        "control_viewers",
+        values.accounts,
+        "array of names of groups",
+        '["adm"]',
+        "Their members may look, and change nothing.  A reload can take users and groups out and back in again; who "
+        "was not named at the start needs a restart.",
+    ),
     Key(
         "privileges",
         values.provider,

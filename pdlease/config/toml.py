@@ -31,6 +31,8 @@ from pdlease.config.model import (
 )
 from pdlease.config.packets import PROFILE
 from pdlease.config.reading import Reading, did_you_mean, joined
+from pdlease.config.remote import ANYBODY, Remote, parse_listen
+from pdlease.config.remoteschema import REMOTE
 from pdlease.local import OutOfRange, local_addresses
 from pdlease.subnets import Downstream
 
@@ -115,14 +117,13 @@ def _config(reading: Reading, document: dict[str, object]) -> Config:
         uplinks=tuple(_uplinks(reading, document.get("uplinks", {}), guests, duid)),
         switches=tuple(_switches(reading, document.get("switches", {}))),
         guests=guests,
+        remote=_remote(reading, document),
         **sections,
     )
     _kept(reading, config)
     reading.errors += guest_errors
     _guest_links(reading, config)
     _vrfs(reading, config)
-    if "control" in document:
-        _control(reading, reading.table(document["control"], "control"))
     if not any(name in document for name in ("uplinks", "switches", "guests")):
         reading.wrong("", "nothing to do: expected at least one table [uplinks.NAME], [switches.NAME] or [guests.NAME]")
     return config
@@ -391,8 +392,27 @@ def _inside(prefix: IPv6Network, allowed: Iterable[IPv6Network]) -> bool:
     return any(prefix.subnet_of(outer) for outer in allowed)
 
 
-def _control(reading: Reading, table: Mapping[str, object]) -> None:
-    """Table C{[control]}, of which nothing is supported yet."""
-    reading.keys(table, "control", (), ("remote",))
-    if "remote" in table:
-        reading.wrong("control.remote", "remote control is not yet supported in this version")
+def _remote(reading: Reading, document: Mapping[str, object]) -> Remote | None:
+    """Table C{[control.remote]}, which is all or nothing."""
+    if "control" not in document:
+        return None
+    outer = reading.table(document["control"], "control")
+    reading.keys(outer, "control", (), ("remote",))
+    if "remote" not in outer:
+        return None
+    path = "control.remote"
+    before = len(reading.errors)
+    table = reading.table(outer["remote"], path)
+    keys = reading.keys(table, path, REMOTE)
+    is_plain = "listen" in keys and parse_listen(keys["listen"]).is_plain
+    for name in ("certificate", "key", "client_ca"):
+        if is_plain and name in table:
+            reading.wrong(joined(path, name), "has no meaning without TLS")
+        elif not is_plain and name not in table:
+            reading.wrong(joined(path, name), "missing: expected absolute path")
+    names = [name for name, _ in keys.get("roles", ())]
+    if is_plain and names and names != [ANYBODY]:
+        reading.wrong(joined(path, "roles"), f'without TLS nobody is known: expected {{ "{ANYBODY}" = ROLE }}')
+    elif not is_plain and ANYBODY in names:
+        reading.wrong(joined(path, "roles"), f'"{ANYBODY}": everybody must be named')
+    return Remote(**keys) if len(reading.errors) == before else None

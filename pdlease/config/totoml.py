@@ -15,6 +15,7 @@ from attrs import AttrsInstance, fields
 from pdlease.config import schema, values
 from pdlease.config.model import Config, Delegation, Guest, Switch, Uplink
 from pdlease.config.packets import RawOption, VendorClass, VendorOptions, written_word
+from pdlease.config.remoteschema import REMOTE
 from pdlease.config.toconf import subnets
 from pdlease.subnets import Downstream
 
@@ -37,6 +38,7 @@ def to_toml(config: Config, with_plan: bool = False) -> str:
         *(table for guest in config.guests for table in _guest(guest)),
         *_section("local", config.local, schema.LOCAL),
         *_section("policy", config.policy, schema.POLICY),
+        *(() if config.remote is None else _section("control.remote", config.remote, REMOTE)),
     ]
     return "\n".join(tables)
 
@@ -74,7 +76,9 @@ def _keys(model: AttrsInstance, rows: Iterable[schema.Key], *always: str) -> Ite
     defaults = {attribute.name: attribute.default for attribute in fields(type(model))}
     for row in rows:
         mine = getattr(model, row.name)
-        if row.name == "link" and not row.required:
+        if row.name == "roles":
+            yield f"roles = {value(dict(mine))}"
+        elif row.name == "link" and not row.required:
             if mine != getattr(model, "name", None):
                 yield f"link = {value(mine)}"
         elif row.required or row.name in always or mine != defaults[row.name]:

@@ -158,6 +158,13 @@ def account(value: object) -> str:
     return name
 
 
+def accounts(value: object) -> tuple[str, ...]:
+    """The names of users, or of groups."""
+    if not isinstance(value, list):
+        raise wrong("an array of names", value)
+    return tuple(dict.fromkeys(map(account, value)))
+
+
 def provider(value: object) -> str:
     """C{name} or C{name:argument}."""
     name = text(value)

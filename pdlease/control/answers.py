@@ -44,7 +44,7 @@ class Invocation:
 
     def connect(self) -> Control:
         """A connection to the daemon."""
-        return Control(self.options.control)
+        return Control(self.options.control, host=self.options.host)
 
     def answer(self, document: object, text: Callable[[], str]) -> int:
         """Print the document, or the text for people; exit code 0."""

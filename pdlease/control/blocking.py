@@ -20,7 +20,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from select import select
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pdlease import __version__
 from pdlease.control.boxes import encode_box, read_box
@@ -49,6 +49,9 @@ from pdlease.control.vocabulary import (
     Word,
 )
 
+if TYPE_CHECKING:
+    from pdlease.control.credentials import Files
+
 #: Where the daemon listens unless it is told otherwise.
 DEFAULT_PATH = "/run/pdlease/control.sock"
 #: What names another path.
@@ -68,21 +71,30 @@ class Control:
 
     @param path: its control socket; C{None} for L{default_path}.
     @param seconds: how long to wait for an answer; C{Release}, C{Wait} and events may take any time.
+    @param host: a daemon on another machine instead, as L{pdlease.control.reaching.parse_host} takes it.
+    @param keys: what to show it and to know it by; C{None} for L{pdlease.control.reaching.keys_of_user}.
     @ivar software: name and version of the daemon.
     @ivar role: C{viewer} or C{admin}.
-    @raise UnreachableError: when nobody listens or the socket may not be opened.
+    @raise UnreachableError: when nobody listens or the socket may not be opened, when a host is another one than it
+        should be, does not take the certificate, or there are no keys.
     @raise VersionMismatchError: when client and daemon have no version of the protocol in common.
     """
 
-    def __init__(self, path: str | None = None, seconds: float = ANSWER_SECONDS) -> None:
-        self._path = path or default_path()
+    def __init__(
+        self,
+        path: str | None = None,
+        seconds: float = ANSWER_SECONDS,
+        *,
+        host: str | None = None,
+        keys: Files | None = None,
+    ) -> None:
         self._seconds = seconds
+        self._is_remote = host is not None
         self._tag = 0
         self._farewell = ""
         self._events: deque[dict[str, Any]] = deque()
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._socket = _reach_local(path or default_path(), seconds) if host is None else _reach(host, keys, seconds)
         try:
-            self._connect()
             answer = self._ask(
                 VERSION, oldest=OLDEST_PROTOCOL, newest=NEWEST_PROTOCOL, software=f"pdleasectl {__version__}"
             )
@@ -200,17 +212,6 @@ class Control:
                 self._receive()
             yield self._events.popleft()
 
-    def _connect(self) -> None:
-        self._socket.settimeout(self._seconds)
-        try:
-            self._socket.connect(self._path)
-        except OSError as problem:
-            words = problem.strerror or str(problem)
-            hint = ""
-            if isinstance(problem, PermissionError):
-                hint = " (be root, or a member of the daemon's control_group)"
-            raise UnreachableError(f"No daemon is reachable at {self._path}: {words}{hint}") from None
-
     def _mapping(self, word: Word, seconds: float | None = -1, **arguments: object) -> dict[str, Any]:
         document: dict[str, Any] = self._document(word, seconds, **arguments)
         return document
@@ -275,8 +276,36 @@ class Control:
             return GoneError(f"The daemon hung up: {self._farewell}")
         if isinstance(problem, TimeoutError):
             return GoneError("The daemon does not answer.")
+        if self._is_remote:
+            from pdlease.control.reaching import refused_by_daemon
+
+            refusal = refused_by_daemon(problem)
+            if refusal is not None:
+                return refusal
         words = problem.strerror if isinstance(problem, OSError) and problem.strerror else str(problem)
         return GoneError(f"The daemon is gone: {words}.")
+
+
+def _reach_local(path: str, seconds: float) -> socket.socket:
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    connection.settimeout(seconds)
+    try:
+        connection.connect(path)
+    except OSError as problem:
+        connection.close()
+        words = problem.strerror or str(problem)
+        hint = ""
+        if isinstance(problem, PermissionError):
+            hint = " (be root, or a member of the daemon's control_group)"
+        raise UnreachableError(f"No daemon is reachable at {path}: {words}{hint}") from None
+    return connection
+
+
+def _reach(host: str, keys: Files | None, seconds: float) -> socket.socket:
+    # ssl costs as much time as all the rest
+    from pdlease.control.reaching import keys_of_user, parse_host, reach
+
+    return reach(parse_host(host), keys or keys_of_user(), seconds)
 
 
 def _value(kind: Kind, octets: bytes | None) -> Any:

@@ -44,6 +44,9 @@ def parser() -> argparse.ArgumentParser:
     everywhere.add_argument(
         "--control", metavar="PATH", help=f"the daemon's control socket (default ${ENVIRONMENT}, else {DEFAULT_PATH})"
     )
+    everywhere.add_argument(
+        "--host", metavar="NAME", help="the daemon of another machine (NAME:PORT), with the keys in ~/.config/pdlease"
+    )
     top = Parser(prog="pdleasectl", description="Look at and steer the pdlease daemon.", parents=[everywhere])
     top.add_argument("--version", action="store_true", help="tell the version and end")
     commands = top.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser)
@@ -165,6 +168,9 @@ def _run(given: list[str], out: IO[str], environment: Mapping[str, str]) -> int:
     except SystemExit as done:
         return int(done.code or 0)
     options.json = getattr(options, "json", False)
+    options.host = getattr(options, "host", None)
+    if options.host is not None and getattr(options, "control", None):
+        raise UsageError("--host and --control are two daemons")
     options.control = getattr(options, "control", None) or default_path(environment)
     if options.version:
         return _version(options.json, out)

@@ -15,13 +15,13 @@ To begin::
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NoReturn, cast
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from attrs import frozen
-from twisted.internet.defer import Deferred, fail
-from twisted.internet.endpoints import UNIXClientEndpoint
+from twisted.internet.defer import Deferred, TimeoutError, fail
+from twisted.internet.endpoints import HostnameEndpoint, UNIXClientEndpoint
 from twisted.internet.error import ConnectError
-from twisted.internet.interfaces import IReactorUNIX
+from twisted.internet.interfaces import IAddress, IProtocol, IReactorUNIX, IStreamClientEndpoint
 from twisted.internet.protocol import Factory, connectionDone
 from twisted.protocols import amp
 from twisted.python.failure import Failure
@@ -52,6 +52,12 @@ from pdlease.control.vocabulary import (
     Word,
 )
 from pdlease.logs import Logger
+
+if TYPE_CHECKING:
+    from ssl import SSLContext, SSLError
+
+    from pdlease.control.credentials import Files
+    from pdlease.control.tls import TLSProtocol
 
 #: Seconds to connect in.
 CONNECT_SECONDS = 10
@@ -87,12 +93,17 @@ class ControlClient(amp.AMP):
 
     _log = Logger()
 
-    def __init__(self) -> None:
+    def __init__(self, begun: Callable[[], None] = lambda: None) -> None:
+        """
+        @param begun: called when there is a transport.
+        """
         amp.AMP.__init__(self)
+        self._begun = begun
         self.software = ""
         self.role = ""
-        self.closed: Deferred[GoneError] = Deferred()
+        self.closed: Deferred[ControlError] = Deferred()
         self._farewell = ""
+        self._refusal: ControlError | None = None
         self._told: Callable[[Event], None] | None = None
 
     def greet(self) -> Deferred[ControlClient]:
@@ -167,7 +178,7 @@ class ControlClient(amp.AMP):
         self._told = told
         return self._ask(WATCH, since=since).addCallback(lambda answer: Watched(**answer))
 
-    def disconnect(self) -> Deferred[GoneError]:
+    def disconnect(self) -> Deferred[ControlError]:
         """End the connection; fires when it has ended."""
         if self.transport is not None:
             self.transport.loseConnection()
@@ -183,9 +194,14 @@ class ControlClient(amp.AMP):
     def makeConnection(self, transport: Any) -> None:
         """Without the line that AMP logs for every connection."""
         amp.BinaryBoxProtocol.makeConnection(self, transport)
+        self._begun()
+
+    def refused(self, problem: ControlError) -> None:
+        """The daemon did not take the certificate, as it says when its own side of the handshake is over."""
+        self._refusal = problem
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        gone = GoneError(self._farewell or "The daemon ended the connection.")
+        gone = self._refusal or GoneError(self._farewell or "The daemon ended the connection.")
         amp.BinaryBoxProtocol.connectionLost(self, Failure(gone))
         self.transport = None
         self.closed.callback(gone)
@@ -248,10 +264,103 @@ def connect(reactor: IReactorUNIX, path: str) -> Deferred[ControlClient]:
     """
     endpoint = UNIXClientEndpoint(reactor, path, timeout=CONNECT_SECONDS)
     connecting: Deferred[ControlClient] = endpoint.connect(Factory.forProtocol(ControlClient))
+    return _greeted(connecting, path)
+
+
+def connect_remote(
+    reactor: Any, host: str, keys: Files | None = None, seconds: float = CONNECT_SECONDS
+) -> Deferred[ControlClient]:
+    """
+    Connect to the daemon of another machine, see that it is the one, and agree on a version.
+
+    @param host: C{NAME}, C{NAME:PORT} and the like (L{pdlease.control.reaching.parse_host}).
+    @param keys: what to show it and to know it by; C{None} for L{pdlease.control.reaching.keys_of_user}.
+    @param seconds: to connect in.
+    @return: fires and fails as that of L{connect}; also with L{UnreachableError} where the host is another one than it
+        should be, does not take the certificate, or there are no keys.
+    """
+    from pdlease.control.reaching import context_of, keys_of_user, parse_host
+
+    try:
+        chosen = parse_host(host)
+        context = None if chosen.is_plain else context_of(keys or keys_of_user())
+    except ControlError as problem:
+        return fail(problem)
+    endpoint = HostnameEndpoint(reactor, chosen.name, chosen.port, timeout=seconds)
+    if context is None:
+        plain = cast("Deferred[ControlClient]", endpoint.connect(Factory.forProtocol(ControlClient)))
+        return _greeted(plain, str(chosen))
+    shaking = _Shaking(endpoint, context, chosen.name)
+    return _greeted(shaking.client.addTimeout(seconds, reactor), str(chosen))
+
+
+class _Shaking(Factory):
+    """
+    Connects with TLS.
+
+    @ivar client: fires with the client when the handshake is over.
+    """
+
+    noisy = False
+
+    def __init__(self, endpoint: IStreamClientEndpoint, context: SSLContext, name: str) -> None:
+        self._context = context
+        self._name = name
+        self._client = ControlClient(self._begun)
+        self._stream: TLSProtocol | None = None
+        self.client: Deferred[ControlClient] = Deferred(lambda _: self._cancel())
+        self._connecting = cast("Deferred[object]", endpoint.connect(self))
+        self._connecting.addErrback(self._unreached)
+
+    def buildProtocol(self, addr: IAddress | None) -> Any:
+        from pdlease.control.tls import TLSProtocol
+
+        self._stream = TLSProtocol(self._context, self._shaken, self._failed, self._lost, self._name)
+        return self._stream
+
+    def _shaken(self, stream: TLSProtocol) -> IProtocol:
+        return cast("IProtocol", self._client)
+
+    def _begun(self) -> None:
+        self.client.callback(self._client)
+
+    def _unreached(self, failure: Failure) -> None:
+        self._fail(cast("Exception", failure.value))
+
+    def _failed(self, problem: SSLError) -> None:
+        from pdlease.control.reaching import refused_by_daemon
+
+        refusal = refused_by_daemon(problem)
+        if self.client.called and refusal is not None:
+            self._client.refused(refusal)
+        else:
+            self._fail(problem)
+        if self._stream is not None:
+            self._stream.loseConnection()
+
+    def _lost(self, reason: Failure) -> None:
+        self._fail(OSError(0, "it ended the connection"))
+
+    def _fail(self, problem: Exception) -> None:
+        from pdlease.control.reaching import words
+
+        if not self.client.called:
+            known = isinstance(problem, OSError)
+            self.client.errback(ConnectError(string=words(problem)) if known else Failure(problem))
+
+    def _cancel(self) -> None:
+        self._connecting.cancel()
+        if self._stream is not None:
+            self._stream.abortConnection()
+
+
+def _greeted(connecting: Deferred[ControlClient], where: str) -> Deferred[ControlClient]:
+    """Agree on a version with whoever was connected to."""
 
     def unreachable(failure: Failure) -> NoReturn:
-        failure.trap(ConnectError, OSError)
-        raise UnreachableError(f"No daemon is reachable at {path}: {failure.getErrorMessage()}") from None
+        failure.trap(ConnectError, OSError, TimeoutError)
+        words = "it does not answer" if failure.check(TimeoutError) else failure.getErrorMessage()
+        raise UnreachableError(f"No daemon is reachable at {where}: {words}") from None
 
     def greet(client: ControlClient) -> Deferred[ControlClient]:
         def hang_up(failure: Failure) -> Failure:

@@ -12,7 +12,7 @@ from types import new_class
 from twisted.protocols import amp
 
 from pdlease.control.errors import ERRORS
-from pdlease.control.vocabulary import WORDS, Field, Kind, Word
+from pdlease.control.vocabulary import CLOSING, WORDS, Closing, Field, Kind, Word
 
 _ARGUMENTS: dict[Kind, type[amp.Argument]] = {
     Kind.TEXT: amp.Unicode,
@@ -47,3 +47,12 @@ COMMANDS: dict[str, type[amp.Command]] = {word.name: _command(word) for word in 
 def command_of(word: Word) -> type[amp.Command]:
     """The AMP command of a word."""
     return COMMANDS[word.name]
+
+
+def goodbye(reason: Closing) -> bytes:
+    """The box that says why a connection ends."""
+    command = command_of(CLOSING)
+    box = command.makeArguments({"reason": reason.name, "text": reason.value}, None)
+    box[amp.COMMAND] = command.commandName
+    octets: bytes = box.serialize()
+    return octets

@@ -112,7 +112,7 @@ class ControlConnection(amp.BinaryBoxProtocol):
     @param daemon: provides L{IDaemonControl}.
     @param clock: provides L{IReactorTime}; the boot-time clock in the daemon.
     @param events: where watchers read.
-    @param role: what the peer may do once it has said its version.
+    @ivar role: what the peer may do once it has said its version.
     @param peer: who it is, in words for the log.
     @param ended: called once with this connection when it is over.
     """
@@ -128,9 +128,9 @@ class ControlConnection(amp.BinaryBoxProtocol):
         peer: str,
         ended: Callable[[ControlConnection], None],
     ) -> None:
+        self.role = role
         self._clock = clock
         self._events = events
-        self._role = role
         self._peer = peer
         self._ended = ended
         self._pages = PageStore()
@@ -152,6 +152,15 @@ class ControlConnection(amp.BinaryBoxProtocol):
         self._deadline: IDelayedCall | None = None
         self._deadline_for: Closing | None = None
         self._refill: IDelayedCall | None = None
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether it asks for nothing, waits for nothing, and has read what it was told."""
+        return self._deadline_for in (Closing.NO_VERSION, Closing.IDLE) and not self._is_choked
+
+    def give_way(self) -> None:
+        """Hang up in favour of a newer connection."""
+        self.close(Closing.DISPLACED)
 
     # What the transport says.
 
@@ -296,9 +305,9 @@ class ControlConnection(amp.BinaryBoxProtocol):
                 f" the client {oldest} to {newest}: use a pdleasectl of the daemon's release."
             )
         self._drop_deadline()
-        self._questions.locator = responders_of(self._desk, self._role)
+        self._questions.locator = responders_of(self._desk, self.role)
         self._log.debug("Control connection of {peer}: {software}", peer=self._peer, software=software[:100])
-        return {"protocol": protocol, "software": f"pdlease {__version__}", "role": self._role.name.lower()}
+        return {"protocol": protocol, "software": f"pdlease {__version__}", "role": self.role.name.lower()}
 
     # Watching.
 

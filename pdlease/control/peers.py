@@ -10,10 +10,14 @@ from __future__ import annotations
 
 import grp
 import os
+import pwd
 import struct
-from collections.abc import Iterable
+from collections.abc import Mapping
 from socket import SO_PEERCRED, SOL_SOCKET, socket
 
+from attrs import frozen
+
+from pdlease.config.model import Daemon
 from pdlease.control.roles import Peer, Roles
 
 # linux/socket.h, include/uapi/asm-generic/socket.h; Python has no name for it.  Alpha, MIPS, PA-RISC and SPARC differ.
@@ -43,16 +47,67 @@ def group_id(name: str) -> int:
         ) from None
 
 
-def resolve_roles(control_group: str, viewer_groups: Iterable[str] = ()) -> Roles:
+def user_id(name: str) -> int:
+    """
+    The number of a user, given its name or its number.
+
+    @raise ControlSocketError: when there is no such user.
+    """
+    if name.isascii() and name.isdigit():
+        return int(name)
+    try:
+        return pwd.getpwnam(name).pw_uid
+    except KeyError:
+        raise ControlSocketError(f"The user {name} of daemon.control_users does not exist.") from None
+
+
+@frozen(kw_only=True)
+class Accounts:
+    """
+    The numbers of the users and groups that the configuration named when the daemon started.
+
+    They are looked up once: behind the sandbox there is nowhere to look, nor could the permissions of the socket be
+    changed.
+
+    @ivar starter: whoever started the daemon.
+    @ivar users: name to number, of C{control_users}.
+    @ivar groups: name to number, of C{control_group} and C{control_viewers}.
+    """
+
+    starter: int
+    users: Mapping[str, int]
+    groups: Mapping[str, int]
+
+    def roles(self, settings: Daemon) -> Roles:
+        """
+        Who may do what by these settings.
+
+        @raise ControlSocketError: for a user or group that was not named at the start.
+        """
+        lacking = [f"user {name}" for name in settings.control_users if name not in self.users]
+        lacking += [f"group {name}" for name in settings.control_viewers if name not in self.groups]
+        if lacking:
+            raise ControlSocketError(
+                f"only a restart can let in {', '.join(lacking)}, not named when the daemon started"
+            )
+        return Roles(
+            admin_uids=frozenset({0, self.starter, *(self.users[name] for name in settings.control_users)}),
+            admin_gids=frozenset({self.groups[settings.control_group]} if settings.control_group else ()),
+            viewer_gids=frozenset(self.groups[name] for name in settings.control_viewers),
+        )
+
+
+def look_up(settings: Daemon) -> Accounts:
     """
     Look the names up; to be called early, by the user who starts the daemon.
 
-    @raise ControlSocketError: for a group that does not exist.
+    @raise ControlSocketError: for one that does not exist.
     """
-    return Roles(
-        admin_uids=frozenset({0, os.geteuid()}),
-        admin_gids=frozenset({group_id(control_group)} if control_group else ()),
-        viewer_gids=frozenset(group_id(name) for name in viewer_groups),
+    groups = (*([settings.control_group] if settings.control_group else []), *settings.control_viewers)
+    return Accounts(
+        starter=os.geteuid(),
+        users={name: user_id(name) for name in settings.control_users},
+        groups={name: group_id(name) for name in groups},
     )
 
 

@@ -1,5 +1,5 @@
 """
-What a connection may do, and which users and groups may do it.
+What a connection may do, and which users, groups and holders of certificates may do it.
 
 Small, since it is imported before the first Solicit.  How the kernel is asked who a peer is, and names are looked up,
 is L{pdlease.control.peers}; which command needs which role, L{pdlease.control.vocabulary}.
@@ -7,6 +7,7 @@ is L{pdlease.control.peers}; which command needs which role, L{pdlease.control.v
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import IntEnum
 
 from attrs import frozen
@@ -22,6 +23,8 @@ class Role(IntEnum):
 @frozen(kw_only=True)
 class Peer:
     """
+    A local client, as the kernel tells of it.
+
     @ivar pid: process id when it connected, for the log only.
     @ivar uid: effective user id.
     @ivar gids: effective group id and supplementary groups.
@@ -36,21 +39,41 @@ class Peer:
 
 
 @frozen(kw_only=True)
+class Certified:
+    """
+    A remote client, as its certificate tells of it.
+
+    @ivar names: its subjectAltNames in the form of C{control.remote.roles}.
+    @ivar address: where it connects from, for the log only.
+    """
+
+    names: frozenset[str]
+    address: str
+
+    def __str__(self) -> str:
+        return f"{' '.join(sorted(self.names))[:200] or 'a certificate without names'} at {self.address}"
+
+
+@frozen(kw_only=True)
 class Roles:
     """
-    Which users and groups have which role.
+    Who has which role.
 
-    @ivar admin_uids: users who may do everything: root, and whoever started the daemon.
+    @ivar admin_uids: users who may do everything: root, whoever started the daemon, C{control_users}.
     @ivar admin_gids: groups whose members may do everything (C{control_group}).
-    @ivar viewer_gids: groups whose members may look.
+    @ivar viewer_gids: groups whose members may look (C{control_viewers}).
+    @ivar names: the role of each name in certificates (C{control.remote.roles}).
     """
 
-    admin_uids: frozenset[int]
+    admin_uids: frozenset[int] = frozenset()
     admin_gids: frozenset[int] = frozenset()
     viewer_gids: frozenset[int] = frozenset()
+    names: Mapping[str, Role] = {}
 
-    def role_of(self, peer: Peer) -> Role | None:
+    def role_of(self, peer: Peer | Certified) -> Role | None:
         """The highest role of a peer; C{None} when it has none."""
+        if isinstance(peer, Certified):
+            return max((self.names[name] for name in peer.names if name in self.names), default=None)
         if peer.uid in self.admin_uids or peer.gids & self.admin_gids:
             return Role.ADMIN
         if peer.gids & self.viewer_gids:

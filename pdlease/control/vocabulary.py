@@ -220,8 +220,11 @@ WORDS: tuple[Word, ...] = (
 class Closing(Enum):
     """Why the daemon ends a connection: the C{reason} of L{CLOSING}, with its sentence."""
 
-    NOT_ALLOWED = "This user may not control the daemon: be root or a member of the daemon's control_group."
+    NOT_ALLOWED = "The configuration gives this client no role (daemon.control_group and others, control.remote.roles)."
     TOO_MANY = "Too many control connections are open."
+    DISPLACED = "A newer connection needed the place of this one, which asked for nothing."
+    AUTHORITIES_CHANGED = "Other authorities than before decide about certificates: connect and show yours again."
+    ROLE_CHANGED = "The configuration gives this client another role now, or none."
     NO_VERSION = "No Version command came in time."
     VERSION_MISMATCH = "Client and daemon speak no common version of the control protocol."
     BAD_BOX = "What was received is no command in an AMP box, or is larger than any command is."

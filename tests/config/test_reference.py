@@ -36,8 +36,10 @@ class ReferenceTests(SynchronousTestCase):
         Every attribute of the model is a key with a row, and every row is an attribute of the model.
         """
         for table in TABLES:
-            attributes = {attribute.name for attribute in fields(table.model)} - MORE
-            self.assertEqual({row.name for row in table.rows}, attributes, table.heading)
+            attributes = {attribute.name for attribute in fields(table.model)}
+            rows = {row.name for row in table.rows}
+            self.assertLessEqual(rows, attributes, table.heading)
+            self.assertLessEqual(attributes - rows, MORE, table.heading)
 
     def test_examples_are_right(self) -> None:
         """

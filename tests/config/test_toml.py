@@ -545,15 +545,6 @@ class ErrorsTests(SynchronousTestCase):
         )
         self.assertEqual(problems(downstreams('"a/16"')), [])
 
-    def test_not_yet(self) -> None:
-        """
-        What this version cannot do is refused by name, at its key.
-        """
-        self.assertProblems(
-            uplink('start = "p-flag"') + '[control.remote]\nlisten = ""\n',
-            "control.remote: remote control is not yet supported in this version",
-        )
-
     def test_vrf(self) -> None:
         """
         P5: an uplink may be in a VRF, whose table is that of its routes unless another is given; a link cannot be in

@@ -15,6 +15,7 @@ from twisted.trial.unittest import TestCase
 from pdlease.control.blocking import Control
 from pdlease.control.boxes import encode_box
 from pdlease.control.client import connect
+from pdlease.control.commands import goodbye
 from pdlease.control.errors import (
     ControlError,
     GoneError,
@@ -23,7 +24,6 @@ from pdlease.control.errors import (
     UnknownUplinkError,
 )
 from pdlease.control.roles import Roles
-from pdlease.control.server import goodbye
 from pdlease.control.vocabulary import Closing
 from tests.control.serving import SocketCase
 

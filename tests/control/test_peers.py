@@ -13,13 +13,20 @@ from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import SynchronousTestCase
 
 import pdlease
+from pdlease.config.model import Daemon
 from pdlease.control.listening import listen_socket
-from pdlease.control.peers import group_id, peer_of, resolve_roles
+from pdlease.control.peers import ControlSocketError, group_id, look_up, peer_of, user_id
 from pdlease.control.roles import Peer, Role, Roles
 from pdlease.control.server import ControlService
 from tests.control.serving import SocketCase
 
 IS_ROOT = os.geteuid() == 0
+
+
+def roles_by(group: str, *viewers: str, users: tuple[str, ...] = ()) -> Roles:
+    """The roles of a configuration."""
+    settings = Daemon(control_group=group, control_viewers=viewers, control_users=users)
+    return look_up(settings).roles(settings)
 
 
 class PeerTests(SynchronousTestCase):
@@ -48,9 +55,28 @@ class PeerTests(SynchronousTestCase):
         """Groups go by name or number; whoever starts the daemon may control it."""
         self.assertEqual(group_id("root"), 0)
         self.assertEqual(group_id("4711"), 4711)
-        roles = resolve_roles("", ["root"])
+        roles = roles_by("", "root")
         self.assertEqual(roles.admin_uids, {0, os.geteuid()})
         self.assertEqual((roles.admin_gids, roles.viewer_gids), (frozenset(), {0}))
+        self.assertEqual(roles_by("", users=("nobody", "4711")).admin_uids, {0, os.geteuid(), user_id("nobody"), 4711})
+
+    def test_no_such_user(self) -> None:
+        """A user of control_users or a group of control_viewers that does not exist is one sentence with its name."""
+        with self.assertRaisesRegex(ControlSocketError, "no-such-user"):
+            look_up(Daemon(control_group="", control_users=("no-such-user",)))
+        with self.assertRaisesRegex(ControlSocketError, "no-such-group"):
+            look_up(Daemon(control_group="", control_viewers=("no-such-group",)))
+
+    def test_again(self) -> None:
+        """
+        Users and groups that were named at the start can be taken out and put back by a reload; a new one would have to
+        be looked up, which only a restart can.
+        """
+        accounts = look_up(Daemon(control_group="", control_users=("4711", "4712"), control_viewers=("4713",)))
+        fewer = accounts.roles(Daemon(control_group="", control_users=("4712",)))
+        self.assertEqual((fewer.admin_uids - {0, os.geteuid()}, fewer.viewer_gids), ({4712}, frozenset()))
+        with self.assertRaisesRegex(ControlSocketError, "only a restart can let in user 4714, group 4715"):
+            accounts.roles(Daemon(control_group="", control_users=("4714",), control_viewers=("4713", "4715")))
 
 
 class IdentityTests(SocketCase):
@@ -74,14 +100,14 @@ class IdentityTests(SocketCase):
         )
         return finished.addCallback(lambda process: process.stdout.strip())
 
-    async def restart(self, roles: Roles, group: str) -> None:
-        """Serve these roles, with the socket file open to a group."""
+    async def restart(self, roles: Roles, group: str, *more: int) -> None:
+        """Serve these roles, with the socket file open to a group, and to more groups and users of these numbers."""
         await self.service.stopService()
         self.service = ControlService(
             reactor=reactor,  # type: ignore[arg-type]
             clock=reactor,  # type: ignore[arg-type]
             daemon=self.daemon,
-            listening=listen_socket(self.path, group),
+            listening=listen_socket(self.path, group, more, more),
             path=self.path,
             roles=roles,
         )
@@ -89,18 +115,33 @@ class IdentityTests(SocketCase):
 
     async def test_control_group(self) -> None:
         """A supplementary group makes an admin; without it not even the file can be opened."""
-        await self.restart(resolve_roles("4711"), "4711")
+        await self.restart(roles_by("4711"), "4711")
         self.assertEqual(await self.as_nobody(4711), "admin")
         self.assertIn("Permission denied", await self.as_nobody(4712))
 
     async def test_file_alone_is_not_enough(self) -> None:
         """Who can open the file but has no role is refused by the daemon (D54)."""
-        await self.restart(resolve_roles("4711"), "4711")
+        await self.restart(roles_by("4711"), "4711")
         os.chmod(self.path, 0o666)
         self.assertIn("GoneError", await self.as_nobody(4712))
 
     async def test_viewer_group(self) -> None:
-        """A viewer group's member is a viewer."""
-        await self.restart(resolve_roles("4711", ["4712"]), "4711")
-        os.chmod(self.path, 0o666)
+        """A viewer group's member is a viewer, and can open the file by its access list; others still cannot."""
+        await self.restart(roles_by("4711", "4712"), "4711", 4712)
         self.assertEqual(await self.as_nobody(4712), "viewer")
+        self.assertEqual(await self.as_nobody(4711), "admin")
+        self.assertIn("Permission denied", await self.as_nobody(4713))
+
+    async def test_user(self) -> None:
+        """A user of control_users is an admin in whatever groups, and can open the file."""
+        await self.restart(roles_by("", users=("65534",)), "", 65534)
+        self.assertEqual(await self.as_nobody(), "admin")
+
+    async def test_taken_out(self) -> None:
+        """Who has another role after a reload is hung up on and told so; who has the same stays."""
+        await self.restart(roles_by("4711"), "4711")
+        client = await self.client()
+        self.service.roles = roles_by("")
+        self.assertEqual(len(await client.why()), 1)
+        self.service.roles = Roles()
+        self.assertIn("another role", str(await client.closed))

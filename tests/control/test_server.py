@@ -11,10 +11,20 @@ from twisted.internet import reactor  # noqa: TID251 - real sockets need the rea
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from pdlease.control.roles import Peer, Roles
-from pdlease.control.server import MOST_CONNECTIONS, ROOT_RESERVE, ControlService, Door
+from pdlease.control.boxes import encode_box
+from pdlease.control.connection import ControlConnection
+from pdlease.control.door import Door
+from pdlease.control.roles import Certified, Peer, Role, Roles
+from pdlease.control.server import (
+    CERTIFIED_CONNECTIONS,
+    LOCAL_CONNECTIONS,
+    REMOTE_CONNECTIONS,
+    ROOT_CONNECTIONS,
+    USER_CONNECTIONS,
+    ControlService,
+)
 from pdlease.control.vocabulary import Closing
-from tests.control.daemons import FakeDaemon, read_boxes
+from tests.control.daemons import FakeDaemon, Transport, read_boxes
 
 
 class AdmitTests(SynchronousTestCase):
@@ -26,21 +36,93 @@ class AdmitTests(SynchronousTestCase):
             daemon=FakeDaemon(),
             listening=socket.socket(socket.AF_UNIX),
             path="unused",
-            roles=Roles(admin_uids=frozenset({0}), admin_gids=frozenset({10})),
+            roles=Roles(
+                admin_uids=frozenset({0}),
+                admin_gids=frozenset({10}),
+                names={"DNS:a": Role.ADMIN, "DNS:b": Role.ADMIN, "DNS:c": Role.VIEWER},
+            ),
         )
+
+    def busy(self, peer: Peer | Certified) -> ControlConnection:
+        """A connection that watches."""
+        admitted = self.service.admit(peer)
+        assert isinstance(admitted, ControlConnection), admitted
+        admitted.makeConnection(Transport())
+        octets = encode_box(
+            {b"_ask": b"1", b"_command": b"Version", b"oldest": b"1", b"newest": b"1", b"software": b"t"}
+        )
+        admitted.dataReceived(octets + encode_box({b"_ask": b"2", b"_command": b"Watch"}))
+        return admitted
+
+    def idle(self, peer: Peer | Certified) -> Transport:
+        """The transport of a connection that asks for nothing."""
+        admitted = self.service.admit(peer)
+        assert isinstance(admitted, ControlConnection), admitted
+        transport = Transport()
+        admitted.makeConnection(transport)
+        return transport
+
+    def certified(self, name: str) -> Certified:
+        """A peer with a certificate."""
+        return Certified(names=frozenset({f"DNS:{name}"}), address="2001:db8::1")
 
     def peer(self, uid: int, *gids: int) -> Peer:
         """A peer of these groups."""
         return Peer(pid=1, uid=uid, gids=frozenset(gids))
 
-    def test_bounded(self) -> None:
-        """There are at most 32 connections, and 8 more for root, so that nobody can lock root out."""
-        for _ in range(MOST_CONNECTIONS):
-            self.assertNotIsInstance(self.service.admit(self.peer(1000, 10)), Closing)
+    def test_root_has_places_of_its_own(self) -> None:
+        """
+        However many connections others have, watching and waiting ones even, root gets in; and what root's own
+        forgotten ones hold makes room.
+        """
+        for uid in (1000, 1001, 1002):
+            for _ in range(USER_CONNECTIONS):
+                if len(self.service._of_users) < LOCAL_CONNECTIONS:
+                    self.busy(self.peer(uid, 10))
+        self.assertIs(self.service.admit(self.peer(1003, 10)), Closing.TOO_MANY)
+        idle = [self.idle(self.peer(0)) for _ in range(ROOT_CONNECTIONS)]
+        self.idle(self.peer(0))
+        self.assertEqual([transport.is_lost for transport in idle], [True] + [False] * (ROOT_CONNECTIONS - 1))
+        self.assertEqual(read_boxes(idle[0].value())[0][b"reason"], b"DISPLACED")
+
+    def test_one_user(self) -> None:
+        """One user has 12 connections at most, so that three of them do not keep the others out."""
+        for _ in range(USER_CONNECTIONS):
+            self.busy(self.peer(1000, 10))
         self.assertIs(self.service.admit(self.peer(1000, 10)), Closing.TOO_MANY)
-        for _ in range(ROOT_RESERVE):
-            self.assertNotIsInstance(self.service.admit(self.peer(0)), Closing)
-        self.assertIs(self.service.admit(self.peer(0)), Closing.TOO_MANY)
+        self.busy(self.peer(1001, 10))
+
+    def test_idle_gives_way(self) -> None:
+        """Where all places are taken, an idle connection of whoever has most makes room for who has less."""
+        mine = [self.idle(self.peer(1000, 10)) for _ in range(USER_CONNECTIONS)]
+        for uid in range(1001, 1001 + LOCAL_CONNECTIONS - USER_CONNECTIONS):
+            self.idle(self.peer(uid, 10))
+        self.idle(self.peer(5000, 10))
+        self.assertEqual([transport.is_lost for transport in mine[:2]], [True, False])
+
+    def test_remote_places(self) -> None:
+        """Remote clients have 16 places of their own, 8 for one certificate, and never one of a local user's."""
+        for _ in range(CERTIFIED_CONNECTIONS):
+            self.busy(self.certified("a"))
+        self.assertIs(self.service.admit(self.certified("a")), Closing.TOO_MANY)
+        for _ in range(REMOTE_CONNECTIONS - CERTIFIED_CONNECTIONS):
+            self.busy(self.certified("b"))
+        self.assertIs(self.service.admit(self.certified("c")), Closing.TOO_MANY)
+        for _ in range(USER_CONNECTIONS):
+            self.busy(self.peer(1000, 10))
+
+    def test_left(self) -> None:
+        """A place is free again when its connection has ended."""
+        connections = [self.busy(self.peer(1000, 10)) for _ in range(USER_CONNECTIONS)]
+        connections[0].connectionLost()
+        self.busy(self.peer(1000, 10))
+
+    def test_remote_roles(self) -> None:
+        """The highest role of the names in a certificate counts; a name that is not listed has none."""
+        roles = self.service.roles
+        both = Certified(names=frozenset({"DNS:c", "DNS:a"}), address="")
+        self.assertEqual((roles.role_of(both), roles.role_of(self.certified("c"))), (Role.ADMIN, Role.VIEWER))
+        self.assertIs(self.service.admit(self.certified("x")), Closing.NOT_ALLOWED)
 
     def test_stranger(self) -> None:
         """A user without a role is not let in."""
@@ -153,26 +235,27 @@ class DoorTests(SynchronousTestCase):
         ours, _ = self.pair()
         door, _, service = self.door(Listening(ours), readers)
         door.doRead()
-        self.assertEqual(service._connections, set())
+        self.assertEqual(service._connections, {})
         self.assertEqual(readers.readers, set())
 
     def test_budget(self) -> None:
         """One wake-up accepts at most 16 connections, so that a flood does not starve the protocol."""
         ends = [self.pair()[0] for _ in range(20)]
         readers = Readers()
-        door, _, _ = self.door(Listening(*ends), readers)
+        listening = Listening(*ends)
+        door, _, _ = self.door(listening, readers)
         door.doRead()
-        self.assertEqual(len(readers.adopted), 16)
+        self.assertEqual((len(readers.adopted), len(listening.answers)), (16, 4))
         door.doRead()
-        self.assertEqual(len(readers.adopted), 20)
+        self.assertEqual(listening.answers, [])
 
     def test_refused_with_reason(self) -> None:
         """Who is not let in reads why, then the end."""
         readers = Readers()
-        pairs = [self.pair() for _ in range(MOST_CONNECTIONS + ROOT_RESERVE + 1)]
-        door, _, _ = self.door(Listening(*(ours for ours, _ in pairs)), readers)
-        for _ in range(4):
-            door.doRead()
-        (box,) = read_boxes(pairs[-1][1].recv(4096))
-        self.assertEqual(box[b"reason"], b"TOO_MANY")
-        self.assertEqual(pairs[-1][1].recv(1), b"")
+        ours, theirs = self.pair()
+        door, _, service = self.door(Listening(ours), readers)
+        service.roles = Roles()
+        door.doRead()
+        (box,) = read_boxes(theirs.recv(4096))
+        self.assertEqual(box[b"reason"], b"NOT_ALLOWED")
+        self.assertEqual(theirs.recv(1), b"")

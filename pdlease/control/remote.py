@@ -1,0 +1,270 @@
+"""
+The gate for clients of other machines: TLS with their certificate first, then a control connection.
+
+A handshake has a place of its own, few of them and few for each network, and so long and no longer; what has come
+through takes one of the places for remote clients at L{pdlease.control.server}, never one of local ones.  With plain
+TCP, which is for the loopback link alone, there is no handshake.  Imported only where remote control is configured.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from ipaddress import IPv6Address, IPv6Network, ip_address
+from typing import TYPE_CHECKING, Any, cast
+
+from twisted.internet.interfaces import IProtocol, IReactorTime
+
+from pdlease.config.remote import ANYBODY, Remote
+from pdlease.control.commands import goodbye
+from pdlease.control.connection import GOODBYE_SECONDS, ControlConnection
+from pdlease.control.credentials import Files, Owners, names_in, server_context
+from pdlease.control.door import ControlReactor, Door, ForOne, Refusals
+from pdlease.control.places import Places
+from pdlease.control.roles import Certified
+from pdlease.control.tls import TLSProtocol
+from pdlease.control.vocabulary import Closing
+
+if TYPE_CHECKING:
+    from twisted.internet.interfaces import IDelayedCall
+    from twisted.python.failure import Failure
+
+#: Handshakes under way, and of one network.
+HANDSHAKES = 16
+NETWORK_HANDSHAKES = 8
+#: Seconds in which a handshake must be over.
+HANDSHAKE_SECONDS = 10.0
+#: Handshakes begun in a second, and of one network: each costs a millisecond or several.
+HANDSHAKES_A_SECOND = 40
+NETWORK_HANDSHAKES_A_SECOND = 20
+#: Connections accepted in a second, to be turned away for the most part.
+ACCEPTED_A_SECOND = 256
+
+# Seconds of silence, and between tries, before the kernel takes a client for gone.
+_KEEPALIVE = ((socket.TCP_KEEPIDLE, 60), (socket.TCP_KEEPINTVL, 15), (socket.TCP_KEEPCNT, 4))
+
+Admit = Callable[[Certified], "ControlConnection | Closing"]
+
+
+def network_of(address: str) -> str:
+    """What addresses of one holder have in common: the /64, or all of an IPv4 address."""
+    found = ip_address(address.partition("%")[0])
+    if isinstance(found, IPv6Address):
+        mapped = found.ipv4_mapped
+        return str(mapped or IPv6Network((int(found) >> 64 << 64, 64)))
+    return str(found)
+
+
+class Credentials:
+    """
+    What TLS is spoken by, read from the files anew at every reload.
+
+    @ivar context: the context; C{None} as long as the files could not be used.
+    @ivar problem: why there is none.
+    """
+
+    def __init__(self, owners: Owners) -> None:
+        self.context: ssl.SSLContext | None = None
+        self.problem = ""
+        self._owners = owners
+        self._authorities = b""
+
+    def read(self, remote: Remote) -> Callable[[], bool]:
+        """
+        Read the files; nothing is changed yet.
+
+        @return: what puts them in place; it answers whether other authorities than before decide about clients.
+        @raise CredentialsError: when they cannot be used.
+        """
+        files = Files(certificate=remote.certificate, key=remote.key, ca=remote.client_ca)
+        context, authorities = server_context(files, self._owners)
+
+        def put_in_place() -> bool:
+            is_other = authorities != self._authorities
+            self.context, self._authorities, self.problem = context, authorities, ""
+            return is_other
+
+        return put_in_place
+
+
+class Handshake:
+    """
+    One client that has not shown who it is, or was turned away and has not heard why.
+
+    @param shaken: given it when it has; answers with the protocol for it, or with why there is none.
+    @param over: called once when it is over, well or not.
+    """
+
+    #: It waits for nobody but its client.
+    is_idle = True
+
+    def __init__(
+        self,
+        context: ssl.SSLContext,
+        clock: IReactorTime,
+        address: str,
+        refusals: Refusals,
+        admit: Admit,
+        over: Callable[[Handshake], None],
+    ) -> None:
+        self.protocol = TLSProtocol(context, self._shaken, self._failed, self._lost)
+        self._address = address
+        self._clock = clock
+        self._refusals = refusals
+        self._admit = admit
+        self._over = over
+        self._deadline: IDelayedCall | None = clock.callLater(HANDSHAKE_SECONDS, self._too_late)
+
+    def give_way(self) -> None:
+        """A newcomer needs the place."""
+        self._cut("too many knock at once")
+
+    def abandon(self) -> None:
+        """It never got a transport."""
+        self._drop_deadline()
+        self._over(self)
+
+    def _too_late(self) -> None:
+        self._cut(f"no handshake within {HANDSHAKE_SECONDS:.0f} s")
+
+    def _cut(self, reason: str) -> None:
+        self._refusals.tell(self._address, reason)
+        self.protocol.abortConnection()
+
+    def _lost(self, reason: Failure) -> None:
+        self.abandon()
+
+    def _drop_deadline(self) -> None:
+        if self._deadline is not None and self._deadline.active():
+            self._deadline.cancel()
+        self._deadline = None
+
+    def _shaken(self, protocol: TLSProtocol) -> IProtocol | None:
+        admitted = self._admit(Certified(names=names_in(protocol.certificate), address=self._address))
+        if isinstance(admitted, Closing):
+            protocol.write(goodbye(admitted))
+            self._linger()
+            return None
+        self.abandon()
+        return cast("IProtocol", admitted)
+
+    def _failed(self, problem: ssl.SSLError) -> None:
+        """What came is no TLS, or a certificate that is not to be believed."""
+        if self._deadline is None:  # a connection that had been let in
+            self.protocol.loseConnection()
+            return
+        self._refusals.tell(self._address, _words(problem))
+        self._linger()
+
+    def _linger(self) -> None:
+        """
+        End when the client has heard why: its last words are taken in, since the kernel would cut ours off if any were
+        left unread.
+        """
+        self._drop_deadline()
+        self._deadline = self._clock.callLater(GOODBYE_SECONDS, self.protocol.abortConnection)
+        cast("Any", self.protocol.transport).loseWriteConnection()
+
+
+class Gate:
+    """
+    Lets clients of other machines in.
+
+    @param listening: what L{listen_remote<pdlease.control.listening.listen_remote>} gave.
+    @param credentials: what TLS is spoken by; C{None} for plain TCP.
+    """
+
+    def __init__(
+        self,
+        reactor: ControlReactor,
+        clock: IReactorTime,
+        listening: socket.socket,
+        credentials: Credentials | None,
+    ) -> None:
+        self.credentials = credentials
+        self._reactor = reactor
+        self._clock = clock
+        self._door = Door(reactor, clock, listening, self._receive, ACCEPTED_A_SECOND)
+        self._refusals = Refusals(clock, "Remote control connection")
+        self._handshakes: Places[Handshake] = Places(HANDSHAKES, NETWORK_HANDSHAKES)
+        self._begun: deque[tuple[float, str]] = deque(maxlen=HANDSHAKES_A_SECOND)
+        self._admit: Admit = lambda peer: Closing.STOPPING
+
+    def open(self, admit: Admit) -> None:
+        """
+        Begin to accept.
+
+        @param admit: given each client that has shown who it is; answers with its protocol, or with why there is none.
+        """
+        self._admit = admit
+        self._door.open()
+
+    def close(self) -> None:
+        """Accept no more, and end what has not come through; may be called again."""
+        self._admit = lambda peer: Closing.STOPPING
+        self._door.close()
+        for handshake in self._handshakes:
+            handshake.protocol.abortConnection()
+
+    def _let_in(self, peer: Certified) -> ControlConnection | Closing:
+        admitted = self._admit(peer)
+        return self._refusals.refuse(peer, admitted) if isinstance(admitted, Closing) else admitted
+
+    def _receive(self, connection: socket.socket) -> None:
+        """Somebody has come."""
+        address = str(connection.getpeername()[0])
+        if self.credentials is None:
+            self._receive_plain(connection, address)
+            return
+        context = self.credentials.context
+        if context is None:
+            self._refusals.tell(address, self.credentials.problem)
+            return
+        network = network_of(address)
+        if not self._may_begin(network) or not self._handshakes.make_room(network):
+            self._refusals.tell(address, "too many knock at once")
+            return
+        for option, value in _KEEPALIVE:
+            connection.setsockopt(socket.IPPROTO_TCP, option, value)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        handshake = Handshake(context, self._clock, address, self._refusals, self._let_in, self._handshakes.leave)
+        self._handshakes.take(handshake, network)
+        try:
+            self._reactor.adoptStreamConnection(connection.fileno(), connection.family, ForOne(handshake.protocol))
+        except OSError:
+            handshake.abandon()
+            raise
+
+    def _receive_plain(self, connection: socket.socket, address: str) -> None:
+        admitted = self._let_in(Certified(names=frozenset({ANYBODY}), address=address))
+        if isinstance(admitted, Closing):
+            with suppress(OSError):
+                connection.send(goodbye(admitted))
+            return
+        try:
+            self._reactor.adoptStreamConnection(connection.fileno(), connection.family, ForOne(admitted))
+        except OSError:
+            admitted.abandon()
+            raise
+
+    def _may_begin(self, network: str) -> bool:
+        """Whether another handshake may begin now; if so, it counts."""
+        now = self._clock.seconds()
+        while self._begun and now - self._begun[0][0] >= 1.0:
+            self._begun.popleft()
+        of_network = sum(other == network for _, other in self._begun)
+        if len(self._begun) >= HANDSHAKES_A_SECOND or of_network >= NETWORK_HANDSHAKES_A_SECOND:
+            return False
+        self._begun.append((now, network))
+        return True
+
+
+def _words(problem: ssl.SSLError) -> str:
+    """Why a handshake failed, in OpenSSL's words."""
+    verdict = getattr(problem, "verify_message", "")
+    reason = (problem.reason or str(problem)).lower().replace("_", " ")
+    return f"its certificate: {verdict}" if verdict else reason
