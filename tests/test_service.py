@@ -777,13 +777,14 @@ class ReloadTests(DaemonCase):
         refused before anything changes, by a dry run as well.
         """
         self.bound()
-        self.successResultOf(self.reload())
-        self.assertEqual(self.machine.order.count("access renewed"), 1)
-        self.successResultOf(self.reload(dry_run=True))
-        self.assertEqual(self.machine.order.count("access renewed"), 1)
         self.machine.listening.refusal = "/etc/server.key may be read by others"
         self.assertIn("server.key", self.refused(OTHER))
-        self.failureResultOf(self.reload(dry_run=True), Refused)
+        self.failureResultOf(self.reload(OTHER, dry_run=True), Refused)
+        self.machine.listening.refusal = ""
+        self.successResultOf(self.reload(dry_run=True))
+        self.assertEqual(self.machine.order.count("access renewed"), 0)
+        self.successResultOf(self.reload())
+        self.assertEqual(self.machine.order.count("access renewed"), 1)
 
     def test_unchanged(self) -> None:
         """A reload of the same file keeps every session."""

@@ -148,6 +148,8 @@ def words(problem: Exception) -> str:
     """What went wrong with a connection, for people."""
     if isinstance(problem, ssl.SSLCertVerificationError):
         return f"its certificate is not to be believed ({problem.verify_message})"
+    if isinstance(problem, ssl.SSLEOFError):
+        return "it ended the connection"
     if isinstance(problem, ssl.SSLError):
         reason = problem.reason or ""
         return _ALERTS.get(reason) or f"no TLS ({reason.lower().replace('_', ' ') or problem})"

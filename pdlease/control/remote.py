@@ -215,7 +215,7 @@ class Gate:
 
     def _receive(self, connection: socket.socket) -> None:
         """Somebody has come."""
-        address = str(connection.getpeername()[0])
+        address = str(connection.getpeername()[0]).removeprefix("::ffff:")
         if self.credentials is None:
             self._receive_plain(connection, address)
             return
