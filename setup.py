@@ -12,6 +12,7 @@ TESTS = [
     "coverage[toml]>=7",
     "hypothesis>=6.100",
     "jsonschema>=4",
+    "rich>=13",
     "scapy>=2.5",
     # what the examples of plug-ins are built with
     "setuptools>=68",
@@ -41,6 +42,7 @@ setup(
     ],
     extras_require={
         "tests": TESTS,
+        "terminal": ["rich>=13"],
         "dev": [
             *TESTS,
             "build",

@@ -19,11 +19,14 @@ from pdlease import guestreport, report
 from pdlease.applier import Applier
 from pdlease.client.occurrences import Request
 from pdlease.config.plan import plan_document
+from pdlease.config.space import space_document
+from pdlease.explanation import explanation
 from pdlease.identity import Identity
 from pdlease.interfaces import IDaemonControl, ITimeSource, Refused, UnknownUplink
 from pdlease.logs import Logger
 from pdlease.pictures import Picture, Pictures
 from pdlease.router import Router
+from pdlease.subnets import Carving
 from pdlease.uplink import Uplink
 
 Document = dict[str, Any]
@@ -191,8 +194,13 @@ class Desk:
         }
         prefixes = {place: prefix.prefix for place, prefix in held.items()}
         excluded = {place: prefix.excluded for place, prefix in held.items() if prefix.excluded is not None}
-        numbers = self._router.hosting.numbers
-        return dict(plan_document(self._router.config, prefixes, self._router.iaids, excluded, numbers))
+        config, iaids, numbers = self._router.config, self._router.iaids, self._router.hosting.numbers
+        carvings: dict[tuple[str, str], list[Carving]] = {}
+        for share in self._router.shares.values():
+            for carved in share.carvings:
+                carvings.setdefault((share.uplink, carved.delegation), []).append(carved.carving)
+        plan = plan_document(config, prefixes, iaids, excluded, numbers)
+        return {**plan, "space": space_document(config, carvings, iaids)}
 
     def wait(self, uplink: str) -> Deferred[Document]:
         self._named(uplink)
@@ -205,7 +213,7 @@ class Desk:
         chosen = self._router.uplinks.values() if uplink is None else [self._named(uplink)]
         shares, now = self._router.shares, self._seconds()
         sentences = [
-            sentence for one in chosen for sentence in report.explanation(one, shares.get(one.name), self._applier, now)
+            sentence for one in chosen for sentence in explanation(one, shares.get(one.name), self._applier, now)
         ]
         if uplink is None:
             wants, table = self._router.hosting.wants, self._router.table

@@ -8,7 +8,7 @@ anything.  What does is L{pdlease.router}.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from attrs import frozen
 
@@ -18,7 +18,7 @@ from pdlease.client.session import Session, step
 from pdlease.config import model
 from pdlease.config.compare import changed_uplinks
 from pdlease.lease import Lease
-from pdlease.subnets import GuestShare
+from pdlease.subnets import GuestShare, Taken
 from pdlease.wanted import Wanted, share
 from pdlease.wire.codes import MessageType
 from pdlease.wire.duid import DUID
@@ -28,6 +28,9 @@ DuidOf = Callable[[model.Uplink], DUID]
 
 SharesOf = Callable[[model.Config, model.Uplink], tuple[GuestShare, ...]]
 """Tells what guests want of an uplink's first delegation."""
+
+TakenOf = Callable[[model.Uplink, Lease], Iterable[Taken]]
+"""Tells what is in use already where an uplink's prefixes are carved."""
 
 
 @frozen(kw_only=True)
@@ -98,6 +101,7 @@ def foresee(
     sessions: Mapping[str, Session],
     duid_of: DuidOf,
     shares_of: SharesOf,
+    taken_of: TakenOf,
     now: float,
 ) -> Foreseen:
     """
@@ -134,7 +138,9 @@ def foresee(
             if not sent:
                 steps.append(f"go on with {name} under other settings; nothing is sent now")
         own = {entry.key: iaids[name, entry.key] for entry in configured.delegations}
-        wants[name] = share(configured, lease, own, now, shares_of(new, configured)).wanted
+        wants[name] = share(
+            configured, lease, own, now, shares_of(new, configured), tuple(taken_of(configured, lease))
+        ).wanted
     return Foreseen(
         steps=(*steps, *_order(old, new)),
         wants=wants,

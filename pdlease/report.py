@@ -1,7 +1,8 @@
 """
-The documents that the daemon shows of itself: status, and why it is so.
+The status document, and what it is made of.
 
-Their shapes are the design's public surface; the plan document is L{pdlease.config.plan}.  How they are drawn for
+Its shape is the design's public surface; the plan document is L{pdlease.config.plan}, and why things are as they are
+says L{pdlease.explanation}.  How they are drawn for
 people is L{pdlease.control.render}.
 """
 
@@ -69,7 +70,7 @@ def uplink_document(uplink: Uplink, share: Share, applier: Applier, now: float) 
         "link": uplink.link_name,
         "state": session.state.name.lower(),
         "reason": waits if uplink.waits_for else session.reason.name.lower(),
-        "reason_text": f"waiting for {uplink.waits_for}" if uplink.waits_for else session.explain(now),
+        "reason_text": f"waiting for {uplink.waits_for}" if uplink.waits_for else session.sentence,
         "server_duid": str(session.server) if session.server is not None else None,
         "server_address": session.source or None,
         "prefixes": [
@@ -182,42 +183,3 @@ def is_served(uplink: Uplink, share: Share | None, applier: Applier) -> bool:
     addresses = [address for carved in share.carvings for address in carved.router_addresses]
     states = [applier.state_of(address) for address in addresses]
     return all(state.is_installed or state.condition is Condition.UNPLUGGED for state in states)
-
-
-def explanation(uplink: Uplink, share: Share | None, applier: Applier, now: float) -> list[str]:
-    """Sentences on what an uplink does or waits for, what was dropped, and what to check."""
-    session = uplink.session
-    lines = [f"{uplink.name}: {session.state.value}: {session.explain(now)}."]
-    if uplink.waits_for:
-        lines = [f"{uplink.name}: waiting for {uplink.waits_for}."]
-    elif deaf := uplink.upstream.deafness():
-        lines.append(f"{uplink.name}: {deaf}; until then changes upstream are not noticed.")
-    counted = counters(uplink)
-    for reason, (source, detail) in uplink.telling.last_dropped.items():
-        number = counted[f"discarded_{reason.name.lower()}"]
-        times = "once" if number == 1 else f"{number} times"
-        last = f"{source}: {detail}" if detail else source
-        lines.append(f"{uplink.name}: dropped {times}: {reason.value}; last from {last}.")
-    if session.state is State.SOLICITING and not session.counters.received and session.counters.sent:
-        lines.append(
-            f"{uplink.name}: no DHCPv6 message has been received at all: does a firewall drop UDP port 546, and does "
-            f"the provider delegate prefixes on {uplink.link_name}?"
-        )
-    for carved in share.carvings if share is not None else ():
-        for link in carved.carving.unassigned:
-            lines.append(f"{uplink.name}: {carved.prefix.prefix} is too small: {link} stays without a subnet.")
-        if carved.carving.excluded_host is not None and carved.excluded is None:
-            part = carved.carving.excluded
-            kept = (
-                f"{part} is too small for its excluded_host" if part else "the server keeps no part of it for this link"
-            )
-            lines.append(f"{uplink.name}: no address of {carved.prefix.prefix} on {uplink.link_name}: {kept}.")
-        for address in carved.router_addresses:
-            state = applier.state_of(address)
-            if state.condition is not Condition.INSTALLED:
-                detail = state.problem.text if state.problem is not None else ""
-                words = f" ({detail})" if detail not in ("", state.condition.value) else ""
-                lines.append(f"{uplink.name}: {address.address} on {address.link}: {state.condition.value}{words}.")
-    if uplink.keeper.problem:
-        lines.append(f"{uplink.name}: the lease is in use but not kept: {uplink.keeper.problem}.")
-    return lines

@@ -255,7 +255,7 @@ class Router:
         @param duid_of: tells the DUID that an uplink will have.
         """
         hosting, now = self._means.hosting, self._means.clock.seconds()
-        foreseen = foresee(self.config, config, iaids, self._sessions, duid_of, hosting.shares, now)
+        foreseen = foresee(self.config, config, iaids, self._sessions, duid_of, hosting.shares, self._taken_beside, now)
         wants = {**foreseen.wants, **hosting.foresee(config)}
         unsettled = (foreseen.wants.keys() - self._settled) | foreseen.unsettled
         operations = self._means.applier.foresee(wants, unsettled)

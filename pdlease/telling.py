@@ -89,7 +89,7 @@ class Telling:
                 sentence=reason.value,
                 detail=detail,
             )
-        self.tell("discarded", reason=name, source=source, detail=detail)
+        self.tell("discarded", reason=name, text=reason.value, source=source, detail=detail)
 
     def tell_soon(self) -> None:
         """Tell in a moment: an answer may come in before."""

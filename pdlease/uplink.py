@@ -271,9 +271,14 @@ class Uplink:
             self._around.leased(self)
             held = effect.lease.prefixes
             excluded = [str(prefix.excluded) for prefix in held if prefix.excluded is not None]
-            change = effect.change.name.lower()
-            prefixes = [str(prefix.prefix) for prefix in held]
-            self.telling.tell("lease", change=change, prefixes=prefixes, excluded=excluded, stale=self.stale_places)
+            self.telling.tell(
+                "lease",
+                change=effect.change.name.lower(),
+                text=effect.change.value,
+                prefixes=[str(prefix.prefix) for prefix in held],
+                excluded=excluded,
+                stale=self.stale_places,
+            )
         elif isinstance(effect, Disowned):
             self._around.disowned(self, effect.prefixes)
             self.telling.tell("stale", stale=self.stale_places)

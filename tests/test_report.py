@@ -15,8 +15,6 @@ from pdlease.kernel import ADDRESS_TENTATIVE
 from pdlease.operations import Operation, PrivilegeError, PutAddress
 from pdlease.report import is_served, prefix_document, seconds_until, uplink_document
 from pdlease.wanted import Share
-from pdlease.wire.codes import MessageType
-from pdlease.wire.messages import Message, encode
 from tests.house import ONE, House
 
 OWN = ONE.replace('["lan0"]', '["lan0"]\nhint = 60\nexcluded_host = "::2"')
@@ -187,62 +185,6 @@ class DocumentTests(ReportCase):
             "wan: the lease is in use but not kept: /var/lib/pdlease: cannot keep the lease: No space left on device.",
             self.why(),
         )
-
-
-class WhyTests(ReportCase):
-    """Tests of the sentences."""
-
-    def test_bound(self) -> None:
-        """One sentence says what the session does and what comes next."""
-        self.house()
-        self.assertEqual(
-            self.why(),
-            [
-                "wan: holding prefixes: server 0003000102005e005301 gave the prefixes or extended them, next Renew in "
-                "1798 s."
-            ],
-        )
-
-    def test_waiting(self) -> None:
-        """While the link is not ready, that is said instead."""
-        house = self.house()
-        house.kernel.remove_link("eth0")
-        house.wait(0.1)
-        self.assertEqual(self.why()[0], "wan: waiting for link eth0 to appear.")
-
-    def test_silence(self) -> None:
-        """Where nothing at all comes in, the firewall and the provider are pointed at."""
-        self.made = House()
-        self.made.silent.add("eth0")
-        self.made.add_links()
-        self.made.begin()
-        self.made.wait(10)
-        self.assertTrue([line for line in self.why() if "firewall drop UDP port 546" in line])
-        self.made.silent.clear()
-        self.made.wait(30)
-        self.assertFalse([line for line in self.why() if "firewall" in line])
-
-    def test_deaf(self) -> None:
-        """Where the kernel ignores Router Advertisements on the uplink, it is said what is missed and what to set."""
-        house = self.house()
-        house.kernel._set_link(evolve(house.kernel._named("eth0"), ignores_routers=True))
-        house.wait(0.1)
-        self.assertTrue(
-            [line for line in self.why() if "eth0/accept_ra" in line and "changes upstream are not noticed" in line]
-        )
-
-    def test_dropped(self) -> None:
-        """What the session dropped is told with its number and its reason."""
-        house = self.house()
-        stray = encode(Message(MessageType.RELAY_FORWARD, 1))
-        house.arrive(house.line(), stray)
-        self.assertIn(
-            "wan: dropped once: message type that only servers and relays receive (R-16.2-01); last from fe80::5e: "
-            "Relay_forward.",
-            self.why(),
-        )
-        house.arrive(house.line(), stray)
-        self.assertTrue([line for line in self.why() if line.startswith("wan: dropped 2 times: ")])
 
 
 class ServedTests(ReportCase):

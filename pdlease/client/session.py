@@ -24,6 +24,7 @@ from pdlease.client.settings import Chance, Settings
 from pdlease.client.states import EXCHANGE, State, Trigger
 from pdlease.client.turn import Turn
 from pdlease.client.verdicts import MOST_FORMER, Association
+from pdlease.durations import duration
 from pdlease.lease import Lease, ReconfigureKey, UplinkRecord
 from pdlease.wire.chain import Option
 from pdlease.wire.codes import MessageType
@@ -172,21 +173,24 @@ class Session:
         """The SOL_MAX_RT in force, seconds."""
         return DEFAULT_SOL_MAX_RT if self.sol_max_rt is None else self.sol_max_rt
 
+    @property
+    def sentence(self) -> str:
+        """Why the session is as it is."""
+        words = self.reason.sentence(self.detail)
+        return f"{words}; {Reason.RATE_LIMITED.value}" if self.is_rate_limited else words
+
     def explain(self, now: float) -> str:
         """
-        What the session does, why, and what comes next, in one sentence.
+        Why the session is as it is, and what comes next, in one sentence.
 
         @param now: boot-clock second.
         """
-        words = self.reason.sentence(self.detail)
-        if self.is_rate_limited:
-            words = f"{words}; {Reason.RATE_LIMITED.value}"
         coming = self.next_message
         if coming is None:
-            return words
+            return self.sentence
         kind, at = coming
         name = kind.name.capitalize().replace("_", "-")
-        return f"{words}, next {name} in {max(0, round(at - now))} s"
+        return f"{self.sentence}, next {name} in {duration(round(at - now))}"
 
     @classmethod
     def begin(

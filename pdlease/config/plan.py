@@ -1,7 +1,7 @@
 """
 The plan of a configuration as a document: who would get what out of given prefixes.
 
-This is C{pdleasectl plan --json}; for people it is drawn by L{pdlease.config.tree}.
+This is C{pdleasectl plan --json}; what people are shown is L{pdlease.config.space}.
 """
 
 from __future__ import annotations

@@ -20,8 +20,11 @@ from typing import IO, TYPE_CHECKING, Any, NoReturn
 
 from pdlease.control import render
 from pdlease.control.blocking import Control
-from pdlease.control.errors import FailedError
+from pdlease.control.errors import FailedError, UnknownUplinkError
+from pdlease.control.eventlines import event_text
 from pdlease.control.offline import UsageError
+from pdlease.control.terminal import fitted, width_of
+from pdlease.control.tree import space_of, tree_text
 from pdlease.control.wording import Paint, plain
 
 if TYPE_CHECKING:
@@ -46,9 +49,16 @@ class Invocation:
         """A connection to the daemon."""
         return Control(self.options.control, host=self.options.host)
 
-    def answer(self, document: object, text: Callable[[], str]) -> int:
-        """Print the document, or the text for people; exit code 0."""
-        self.out.write(json.dumps(document) + "\n" if self.options.json else text())
+    def answer(self, document: object, text: Callable[[], str], *, is_file: bool = False) -> int:
+        """
+        Print the document, or the text for people; exit code 0.
+
+        @param is_file: whether the text is a file, whose lines are not to be broken.
+        """
+        if self.options.json:
+            self.out.write(json.dumps(document) + "\n")
+        else:
+            self.out.write(text() if is_file else fitted(text(), width_of(self.out)))
         return 0
 
 
@@ -67,7 +77,7 @@ def _check(call: Invocation) -> int:
             return "".join(f"# {plain(line)}\n" for line in lines) + str(document["configuration"])
         return "".join(f"{plain(line)}\n" for line in [*lines, f"{call.options.file}: ok"])
 
-    return call.answer(document, text)
+    return call.answer(document, text, is_file=document["configuration"] is not None)
 
 
 def _convert(call: Invocation) -> int:
@@ -75,7 +85,9 @@ def _convert(call: Invocation) -> int:
 
     document = convert(call.options.file)
     return call.answer(
-        document, lambda: f"# Made of {plain(document['file'])} by pdleasectl convert.\n\n{document['toml']}"
+        document,
+        lambda: f"# Made of {plain(document['file'])} by pdleasectl convert.\n\n{document['toml']}",
+        is_file=True,
     )
 
 
@@ -84,23 +96,34 @@ def _plan(call: Invocation) -> int:
 
     options = call.options
     if options.file is not None:
-        document, tree = plan(options.file, options.prefix, options.excluded)
-        return call.answer(document, lambda: tree or "No uplinks are configured.\n")
-    if options.prefix or options.excluded:
+        document = plan(options.file, options.prefix, options.excluded)
+    elif options.prefix or options.excluded:
         given = "--prefix" if options.prefix else "--excluded"
         raise UsageError(f"{given} needs FILE: the daemon's plan has the prefixes that it holds")
-    with call.connect() as daemon:
-        held = daemon.plan()
-    return call.answer(held, lambda: render.plan_text(held, call.paint))
+    else:
+        with call.connect() as daemon:
+            document = daemon.plan()
+    # programs are told who gets what; what is free besides is in `status --tree`
+    shown = {key: value for key, value in document.items() if key != "space"}
+    return call.answer(shown, lambda: render.plan_text(document, call.paint))
 
 
 def _status(call: Invocation) -> int:
-    if call.options.tree and not call.options.json:
-        call.options.file, call.options.prefix, call.options.excluded = None, [], []
-        return _plan(call)
     with call.connect() as daemon:
+        if call.options.tree:
+            return _tree(call, daemon.plan())
         document = daemon.status(call.options.uplink)
     return call.answer(document, lambda: render.status_text(document, call.paint))
+
+
+def _tree(call: Invocation, plan: Mapping[str, Any]) -> int:
+    name, space = call.options.uplink, space_of(plan)
+    if name is not None:
+        if name not in space:
+            raise UnknownUplinkError(f"no uplink {name} is configured")
+        space = {name: space[name]}
+    document = {"schema": 1, "uplinks": space}
+    return call.answer(document, lambda: tree_text(space, call.paint) or "No uplinks are configured.\n")
 
 
 def _wait(call: Invocation) -> int:
@@ -153,8 +176,7 @@ def _watch(call: Invocation) -> int:
         return _hook(call)
 
     def told(event: Mapping[str, Any]) -> None:
-        line = json.dumps(event) if call.options.json else render.event_text(event, call.paint)
-        call.out.write(line + "\n")
+        call.answer(event, lambda: event_text(event, call.paint) + "\n")
         call.out.flush()
 
     follower = Follower(call.connect, told)
@@ -196,7 +218,7 @@ def _history(call: Invocation) -> int:
         document = daemon.history(call.options.count)
     return call.answer(
         {"schema": 1, **document},
-        lambda: "".join(f"{render.event_text(event, call.paint)}\n" for event in document["events"]),
+        lambda: "".join(f"{event_text(event, call.paint, dated=True)}\n" for event in document["events"]),
     )
 
 

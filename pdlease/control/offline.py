@@ -134,17 +134,17 @@ def _unsafe(path: str) -> list[str]:
     return sentences
 
 
-def plan(path: str, texts: list[str], excluded: Sequence[str] = ()) -> tuple[dict[str, Any], str]:
+def plan(path: str, texts: list[str], excluded: Sequence[str] = ()) -> dict[str, Any]:
     """
     The plan of a file with these prefixes, which fill its delegations in file order.
 
     @param excluded: what servers keep of the prefixes for uplinks (RFC 6603), at most one of each.
-    @return: the plan document, and the same drawn as a tree.
+    @return: the plan document, with C{space} beside it (L{pdlease.config.space}).
     @raise ConfigurationError: when the file is wrong.
     @raise UsageError: for what is no prefix, or one too many.
     """
-    from pdlease.config.plan import in_file_order, plan_document
-    from pdlease.config.tree import plan_tree
+    from pdlease.config.plan import carvings, in_file_order, plan_document
+    from pdlease.config.space import space_document
 
     config = load(path)
     try:
@@ -157,7 +157,8 @@ def plan(path: str, texts: list[str], excluded: Sequence[str] = ()) -> tuple[dic
         if place is None or place in kept:
             raise UsageError(f"--excluded: {part} is no part of a prefix given with --prefix, or the second one")
         kept[place] = part
-    return dict(plan_document(config, prefixes, excluded=kept)), plan_tree(config, prefixes, kept)
+    carved = {place: (carving,) for place, carving in carvings(config, prefixes, kept).items()}
+    return {**plan_document(config, prefixes, excluded=kept), "space": space_document(config, carved)}
 
 
 def _prefix(text: str, option: str = "--prefix") -> IPv6Network:

@@ -3,7 +3,7 @@ The daemon's documents as text for people.
 
 Every text that comes from the daemon goes through L{pdlease.control.wording.plain}, since parts of it came from the
 network.  A document of another release may lack a key or have more of them: what is missing is not shown.  For programs
-there is C{--json}; a plan made offline is drawn by L{pdlease.config.tree}.
+there is C{--json}; the delegated space is drawn by L{pdlease.control.tree}.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pdlease.control.wording import Colour, Paint, duration, plain, time_of_day
+from pdlease.control.tree import space_of, tree_text
+from pdlease.control.wording import Colour, Paint, duration, plain, words
 
 Document = Mapping[str, Any]
 
@@ -45,7 +46,6 @@ _CONDITION_COLOURS = {
 # an uplink that changed goes on where it can: what is done with it stands among the operations
 _KINDS_OF_CHANGE = {"replaced": "changed"}
 _LINK_STATE = ("link", "present", "ready", "problems")
-_EVENT_HEAD = ("sequence", "time", "uplink", "event")
 
 
 def status_text(document: Document, paint: Paint) -> str:
@@ -61,41 +61,60 @@ def status_text(document: Document, paint: Paint) -> str:
 def _uplink(name: str, uplink: Document, paint: Paint) -> Iterator[str]:
     state = plain(uplink.get("state") or "unknown")
     link = plain(uplink.get("link") or name)
-    title = paint(name, Colour.NAME) + ("" if link == name else f" on {link}")
+    title = paint(name, Colour.NAME) + ("" if link == plain(name) else f" on {link}")
     yield f"{title}: {paint(state, _STATE_COLOURS.get(state, Colour.BAD))}"
+    rows: list[tuple[str, str]] = []
     if uplink.get("reason_text"):
-        yield f"  why       {plain(uplink['reason_text'])}"
-    if uplink.get("server_duid") or uplink.get("server_address"):
-        address = f" at {plain(uplink['server_address'])}" if uplink.get("server_address") else ""
-        yield f"  server    {plain(uplink.get('server_duid') or 'unknown')}{address}"
-    if not uplink.get("prefixes"):
-        yield "  prefix    none"
-    for held in uplink.get("prefixes") or ():
-        yield f"  prefix    {_prefix(held, paint)}"
-    if uplink.get("excluded"):
-        yield f"  excluded  {plain(uplink['excluded'])} (kept for the uplink)"
+        rows.append(("why", plain(uplink["reason_text"])))
     if uplink.get("next_message"):
         seconds = uplink.get("next_message_seconds")
-        when = "" if seconds is None else f" in {duration(seconds)}"
-        yield f"  next      {_words(uplink['next_message'])}{when}"
-    for assignment in uplink.get("assignments") or ():
-        yield f"  link      {_assignment(assignment, paint)}"
-    for assignment in uplink.get("excluded_addresses") or ():
-        yield f"  uplink    {_assignment(assignment, paint)}"
+        rows.append(
+            ("next", _message(uplink["next_message"]) + ("" if seconds is None else f" in {duration(seconds)}"))
+        )
+    if uplink.get("server_duid") or uplink.get("server_address"):
+        address = f" at {plain(uplink['server_address'])}" if uplink.get("server_address") else ""
+        rows.append(("server", plain(uplink.get("server_duid") or "unknown") + address))
+    rows += [("prefix", _prefix(held, paint)) for held in uplink.get("prefixes") or ()] or [("prefix", "none")]
+    if uplink.get("excluded"):
+        rows.append(("excluded", f"{plain(uplink['excluded'])} (kept for the uplink)"))
+    rows += [
+        (plain(assignment.get("link")), _assignment(assignment, paint))
+        for assignment in uplink.get("assignments") or ()
+    ]
+    for own in uplink.get("excluded_addresses") or ():
+        rows.append((plain(own.get("link")), f"{_assignment(own, paint)}, in the excluded part"))
+    rows += [(plain(link), paint("no room in the prefix", Colour.BAD)) for link in uplink.get("unassigned") or ()]
     for option in uplink.get("information") or ():
-        name = _words(option.get("name") or f"option {option.get('code')}")
-        yield f"  told      {name}: {', '.join(plain(value) for value in option.get('values') or ())}"
-    for link in uplink.get("unassigned") or ():
-        yield f"  link      {paint(link, Colour.NAME)}: {paint('no room in the prefix', Colour.BAD)}"
-    counters = {key: value for key, value in (uplink.get("counters") or {}).items() if value}
-    if counters:
-        yield "  counted   " + ", ".join(f"{_words(key)} {value}" for key, value in sorted(counters.items()))
+        told = words(option.get("name") or f"option {option.get('code')}")
+        rows.append(("told", f"{told}: {', '.join(plain(value) for value in option.get('values') or ())}"))
+    rows += [("sent", line) for line in _counted(uplink, "sent_", message=True)]
+    rows += [("received", line) for line in _counted(uplink, "received_", message=True)]
+    rows += [("dropped", paint(line, Colour.WAITING)) for line in _counted(uplink, "discarded_")]
+    rows += [("counted", line) for line in _counted(uplink, "")]
     if uplink.get("store_problem"):
-        yield f"  {paint('not kept', Colour.BAD)}  {plain(uplink['store_problem'])}"
+        rows.append(("not kept", paint(uplink["store_problem"], Colour.BAD)))
+    width = max(8, *(len(label) for label, _ in rows))
+    yield from (f"  {label:<{width}}  {value}" for label, value in rows)
 
 
-def _words(name: object) -> str:
-    return plain(name).replace("_", " ")
+_COUNTED = ("sent_", "received_", "discarded_")
+
+
+def _counted(uplink: Document, stem: str, *, message: bool = False) -> list[str]:
+    """The counters of a kind that are not zero, on one line; with an empty stem those of no kind."""
+    found = []
+    for key, value in sorted((uplink.get("counters") or {}).items()):
+        kind = next((known for known in _COUNTED if str(key).startswith(known)), "")
+        # "send_failed" is no message
+        if value and kind == stem:
+            name = str(key).removeprefix(stem)
+            found.append(f"{_message(name) if message else words(name)} {plain(value)}")
+    return [", ".join(found)] if found else []
+
+
+def _message(name: object) -> str:
+    """A type of message as the RFC spells it."""
+    return plain(name).capitalize().replace("_", "-")
 
 
 def _prefix(held: Document, paint: Paint) -> str:
@@ -114,11 +133,11 @@ def _assignment(assignment: Document, paint: Paint) -> str:
     problem = assignment.get("problem")
     if condition is None:
         condition = _condition(assignment)
-    words = paint(_CONDITIONS.get(condition, condition), _CONDITION_COLOURS.get(condition, Colour.BAD))
+    shown = paint(_CONDITIONS.get(condition, condition), _CONDITION_COLOURS.get(condition, Colour.BAD))
     why = f" ({plain(problem.get('operation'))}: {plain(problem.get('text'))})" if problem else ""
     length = plain(assignment.get("subnet") or "").rpartition("/")[2]
     address = plain(assignment.get("address")) + (f"/{length}" if length else "")
-    return f"{paint(assignment.get('link'), Colour.NAME)} {address}  {words}{why}"
+    return f"{address}  {shown}{why}"
 
 
 def _condition(assignment: Document) -> str:
@@ -137,12 +156,12 @@ def guests_text(document: Document, paint: Paint) -> str:
         lines.append(paint(name, Colour.NAME))
         for nic in nics if isinstance(nics, list) else [nics]:
             details = ", ".join(
-                f"{_words(key)} {plain(value)}"
+                f"{words(key)} {plain(value)}"
                 for key, value in nic.items()
                 if key not in _LINK_STATE and value is not None
             )
-            words = (plain(nic.get("link")), _readiness(nic, paint), details)
-            lines.append("  " + "  ".join(word for word in words if word))
+            cells = (plain(nic.get("link")), _readiness(nic, paint), details)
+            lines.append("  " + "  ".join(cell for cell in cells if cell))
             lines += _problems(nic, paint)
     return "\n".join(lines or ["No guests are configured."]) + "\n"
 
@@ -175,27 +194,11 @@ def _problems(link: Document, paint: Paint) -> list[str]:
 
 
 def plan_text(document: Document, paint: Paint) -> str:
-    """The plan that the daemon carries out, one part of a prefix on a line."""
-    lines = []
-    for name, delegations in (document.get("uplinks") or {}).items():
-        lines.append(paint(name, Colour.NAME))
-        for delegation in delegations:
-            asked = delegation.get("requested_length")
-            wish = f"needs a /{delegation.get('needed_length')}, asks for {f'a /{asked}' if asked else 'no length'}"
-            prefix = plain(delegation.get("prefix") or "no prefix yet")
-            lines.append(f"  {prefix} (IAID {delegation.get('iaid')}, {wish})")
-            lines += [
-                f"    {plain(entry.get('subnet'))}  {plain(entry.get('link'))}, router {plain(entry.get('address'))}"
-                for entry in delegation.get("assignments") or ()
-            ]
-            if delegation.get("excluded"):
-                own = delegation.get("excluded_address")
-                words = f", this router {plain(own)}" if own else ""
-                lines.append(f"    {plain(delegation['excluded'])}  excluded, kept for the uplink{words}")
-            lines += [f"    no room for {plain(link)}" for link in delegation.get("unassigned") or ()]
+    """The delegated space as a tree, then what guests have."""
+    pieces = [tree_text(space_of(document), paint) or "No uplinks are configured.\n"]
     if document.get("guests"):
-        lines.append(guests_text(document, paint).rstrip("\n"))
-    return "\n".join(lines or ["No uplinks are configured."]) + "\n"
+        pieces.append(guests_text(document, paint))
+    return "\n".join(pieces)
 
 
 def identity_text(document: Document) -> str:
@@ -237,24 +240,3 @@ def reload_text(document: Document, dry_run: bool) -> str:
     ]
     lines += [f"  {plain(operation)}" for operation in document.get("operations") or ()]
     return "\n".join(lines or ["Nothing would change." if dry_run else "Nothing changed."]) + "\n"
-
-
-def event_text(event: Document, paint: Paint) -> str:
-    """One event as one line, without the newline: time, number, uplink, what happened, details."""
-    place = plain(event.get("uplink") or "daemon")
-    details = "  ".join(
-        f"{_words(key)}={_value(value)}"
-        for key, value in event.items()
-        if key not in _EVENT_HEAD and value not in (None, "")
-    )
-    when = paint(time_of_day(event.get("time")), Colour.FAINT)
-    head = f"{when}  {event.get('sequence')}  {paint(place, Colour.NAME)}  {_words(event.get('event'))}"
-    return f"{head}  {details}".rstrip()
-
-
-def _value(value: object) -> str:
-    if isinstance(value, list):
-        return ",".join(_value(item) for item in value)
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{plain(key)}={_value(item)}" for key, item in value.items()) + "}"
-    return plain(value)

@@ -1,5 +1,5 @@
 """
-Durations, times and colours for people, and what makes foreign text safe for a terminal.
+Times and colours for people, and what makes foreign text safe for a terminal.
 
 What is drawn with these is L{pdlease.control.render}.
 """
@@ -11,30 +11,9 @@ from enum import Enum
 from time import localtime, strftime
 from typing import IO
 
-_UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
+from pdlease.durations import duration
 
-
-def duration(seconds: float | None) -> str:
-    """
-    A duration in at most two neighbouring units: C{1 h 43 min}, C{2 d 1 h}, C{12 s}.
-
-    Below ten seconds tenths are shown if there are any.  C{None} is C{for ever}.
-    """
-    if seconds is None:
-        return "for ever"
-    if 0 < seconds < 10 and seconds != int(seconds):
-        return f"{seconds:.1f} s"
-    left = max(0, int(seconds))
-    for index, (size, name) in enumerate(_UNITS):
-        if left >= size:
-            words = f"{left // size} {name}"
-            if index + 1 < len(_UNITS):
-                next_size, next_name = _UNITS[index + 1]
-                rest = left % size // next_size
-                if rest:
-                    words += f" {rest} {next_name}"
-            return words
-    return "0 s"
+__all__ = ["Colour", "Paint", "duration", "moment", "paint_for", "plain", "time_of_day", "words"]
 
 
 def time_of_day(seconds: float | None) -> str:
@@ -43,6 +22,19 @@ def time_of_day(seconds: float | None) -> str:
         return strftime("%H:%M:%S", localtime(seconds)) if seconds is not None else "--:--:--"
     except (ValueError, OverflowError, OSError, TypeError):
         return "--:--:--"
+
+
+def moment(seconds: float | None) -> str:
+    """The same with the date before it."""
+    try:
+        return strftime("%Y-%m-%d %H:%M:%S", localtime(seconds)) if seconds is not None else "---------- --:--:--"
+    except (ValueError, OverflowError, OSError, TypeError):
+        return "---------- --:--:--"
+
+
+def words(name: object) -> str:
+    """A name of a document's key or value as words."""
+    return plain(name).replace("_", " ")
 
 
 def plain(text: object) -> str:

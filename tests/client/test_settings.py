@@ -239,7 +239,9 @@ class WhatIsShownTests(SynchronousTestCase):
         c.link_up()
         self.assertIn("the link came up, next Solicit in ", c.session.explain(c.now))
         c = bound()
-        self.assertRegex(c.session.explain(c.now), r"^server [0-9a-f]+ gave the prefixes .*, next Renew in 1000 s$")
+        self.assertRegex(
+            c.session.explain(c.now), r"^server [0-9a-f]+ gave the prefixes .*, next Renew in 16 min 40 s$"
+        )
         c.until_sent(MessageType.RENEW)
         self.assertRegex(c.session.explain(c.now), r"^T1 passed, next Renew in (9|10|11) s$")
         c.reply(association(1, Status(6, "pool is empty")))

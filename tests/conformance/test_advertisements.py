@@ -11,9 +11,10 @@ from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
 from pdlease.demo.delegating import Terms
+from pdlease.explanation import explanation
 from pdlease.kernel import Advertised
 from pdlease.lease import UplinkRecord
-from pdlease.report import explanation, uplink_document
+from pdlease.report import uplink_document
 from pdlease.upstream import FRESH, INTERVAL, MANY, SETTLE
 from pdlease.wanted import Share
 from tests.house import ONE, OWN, House

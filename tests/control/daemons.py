@@ -49,6 +49,48 @@ WAN = {
 }
 
 
+SPACE: dict[str, Any] = {
+    "wan": {
+        "link": "eth0",
+        "delegations": [
+            {
+                "iaid": 1,
+                "needed_length": 64,
+                "requested_length": 64,
+                "prefixes": [
+                    {
+                        "prefix": "2001:db8::/63",
+                        "parts": [
+                            {
+                                "kind": "downstream",
+                                "first": "2001:db8::",
+                                "last": "2001:db8::ffff:ffff:ffff:ffff",
+                                "subnet": "2001:db8::/64",
+                                "link": "lan0",
+                                "guest": None,
+                                "address": "2001:db8::1",
+                            },
+                            {
+                                "kind": "free",
+                                "first": "2001:db8:0:1::",
+                                "last": "2001:db8:0:1:ffff:ffff:ffff:ffff",
+                                "subnet": None,
+                                "link": None,
+                                "guest": None,
+                                "address": None,
+                            },
+                        ],
+                        "without": [],
+                    }
+                ],
+                "planned": [],
+            }
+        ],
+    }
+}
+"""The space beside the plan."""
+
+
 @implementer(IDaemonControl)
 class FakeDaemon:
     """
@@ -102,6 +144,7 @@ class FakeDaemon:
             },
             "guests": {},
             "switches": {},
+            "space": SPACE,
         }
 
     def wait(self, uplink: str) -> Deferred[dict[str, Any]]:

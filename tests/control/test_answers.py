@@ -18,7 +18,7 @@ import pdlease
 from pdlease.control.listening import listen_socket
 from pdlease.control.roles import Roles
 from pdlease.control.server import ControlService
-from tests.control.daemons import FakeDaemon
+from tests.control.daemons import SPACE, FakeDaemon
 from tests.control.running import Outcome, run, schema
 from tests.live.network import children_of
 
@@ -110,6 +110,21 @@ class CommandTests(DaemonCase):
             self.assertIn(words, outcome.out)
             self.assertNotIn("\x1b", outcome.out)
 
+    async def test_tree(self) -> None:
+        """
+        The delegated space is a tree with what is free, of all uplinks or of one; for programs it is a document of its
+        own, and the plan stays what the design says, without it.
+        """
+        tree = "wan on eth0\n└─ 2001:db8::/63 (IAID 1, needs a /64, asks for a /64)\n"
+        tree += "   ├─ 2001:db8::/64      lan0, router 2001:db8::1\n   └─ 2001:db8:0:1::/64  free\n"
+        for arguments in (("plan",), ("status", "--tree"), ("status", "wan", "--tree")):
+            self.assertEqual((await self.ctl(*arguments)).out, tree)
+        document = (await self.ctl("status", "--tree", "--json")).json("tree")
+        self.assertEqual(document, {"schema": 1, "uplinks": SPACE})
+        self.assertNotIn("space", (await self.ctl("plan", "--json")).json("plan"))
+        outcome = await self.ctl("status", "lan", "--tree", "--json")
+        self.assertEqual((outcome.code, outcome.error()["code"]), (2, "unknown_uplink"))
+
     async def test_wait(self) -> None:
         """Wait ends with 0 when the uplink is ready."""
         waiting = self.ctl("wait", "wan", "--json")
@@ -172,7 +187,7 @@ class CommandTests(DaemonCase):
 
     def is_text(self, outcome: Outcome) -> None:
         """One event as text."""
-        self.assertRegex(outcome.out, r"^[0-9:]{8}  1  wan  moved\n$")
+        self.assertRegex(outcome.out, r"^[0-9:]{8}     1  wan  moved\n$")
         self.assertIn("stopping", outcome.err)
 
     def is_json(self, outcome: Outcome) -> None:

@@ -66,19 +66,19 @@ class StatusTests(SynchronousTestCase):
     def assignment(self, **changes: Any) -> str:
         """The line of an assignment with these changes."""
         text = self.text(assignments=[{**WAN["assignments"][0], **changes}])  # type: ignore[index]
-        return next(line for line in text.splitlines() if line.startswith("  link"))
+        return next(line for line in text.splitlines() if line.startswith("  lan0 "))
 
     def test_block(self) -> None:
-        """A bound uplink is one block: state, reason, server, prefix, next message, links, counters not zero."""
+        """A bound uplink is one block: state, reason, next message, server, prefix, links, counters not zero."""
         self.assertEqual(
             self.text(),
             "wan on eth0: bound\n"
             "  why       The lease is good.\n"
+            "  next      Renew in 8 min 20 s\n"
             "  server    000200000001aabb\n"
             "  prefix    2001:db8::/56  valid for 1 h 43 min, preferred for 16 min 40 s\n"
-            "  next      renew in 8 min 20 s\n"
-            "  link      lan0 2001:db8::1/64  installed\n"
-            "  counted   sent solicit 1\n",
+            "  lan0      2001:db8::1/64  installed\n"
+            "  sent      Solicit 1\n",
         )
 
     def test_nothing_yet(self) -> None:
@@ -110,7 +110,9 @@ class StatusTests(SynchronousTestCase):
     def test_excluded_address(self) -> None:
         """The address of the uplink's own link has a line of its own, with how it stands."""
         own = {"link": "wan0", "subnet": "2001:db8::/64", "address": "2001:db8::2", "condition": "installed"}
-        self.assertIn("  uplink    wan0 2001:db8::2/64  installed\n", self.text(excluded_addresses=[own]))
+        self.assertIn(
+            "  wan0      2001:db8::2/64  installed, in the excluded part\n", self.text(excluded_addresses=[own])
+        )
         self.assertNotIn("  uplink ", self.text())
         part = {"prefix": "2001:db8::/56", "excluded": "2001:db8::/64", "excluded_address": "2001:db8::2"}
         shown = render.plan_text({"uplinks": {"wan": [part]}}, PLAIN)
@@ -118,7 +120,28 @@ class StatusTests(SynchronousTestCase):
 
     def test_unassigned(self) -> None:
         """Links that get nothing are named."""
-        self.assertIn("lan9: no room", self.text(unassigned=["lan9"]))
+        self.assertIn("  lan9      no room", self.text(unassigned=["lan9"]))
+
+    def test_counters(self) -> None:
+        """Messages are counted by the names that RFC 9915 gives them; what was dropped is told by its reason."""
+        counters = {
+            "sent_information_request": 2,
+            "sent_solicit": 1,
+            "received_advertise": 3,
+            "discarded_transaction_id": 4,
+            "discarded_malformed": 0,
+            "send_failed": 5,
+        }
+        lines = self.text(counters=counters).splitlines()[-4:]
+        self.assertEqual(
+            lines,
+            [
+                "  sent      Information-request 2, Solicit 1",
+                "  received  Advertise 3",
+                "  dropped   transaction id 4",
+                "  counted   send failed 5",
+            ],
+        )
 
     def test_information(self) -> None:
         """What else the server told is shown by name, or by number where it has no name here."""
@@ -144,8 +167,7 @@ class StatusTests(SynchronousTestCase):
             information=[{"code": 23, "name": evil, "values": [evil]}],
             assignments=[{**WAN["assignments"][0], "link": evil, "address": evil, "subnet": evil}],  # type: ignore[index]
         )
-        event = render.event_text({"sequence": 1, "event": evil, "uplink": evil, evil: evil, "list": [evil]}, PLAIN)
-        for shown in (text, event, render.outcomes_text({evil: evil})):
+        for shown in (text, render.outcomes_text({evil: evil})):
             self.assertNotIn("\x1b", shown)
             self.assertNotIn("\x07", shown)
 
@@ -183,10 +205,23 @@ class OtherTests(SynchronousTestCase):
         for unchanged in ({}, {"kept": ["wan"]}, []):
             self.assertEqual(render.reload_text({"changed": unchanged}, False), "Nothing changed.\n")
 
-    def test_event(self) -> None:
-        """An event is one line: time of day, number, uplink, name, then whatever it has."""
-        event = {"sequence": 7, "time": 1.0, "uplink": None, "event": "link_up", "old": "a", "more": {"b": [1, 2]}}
-        text = render.event_text(event, PLAIN)
-        self.assertRegex(text, r"^\d\d:\d\d:01  7  daemon  link up  old=a  more={b=1,2}$")
-        for time in (None, float("nan"), 1e300, "noon"):
-            self.assertTrue(render.event_text({**event, "time": time}, PLAIN).startswith("--:--:--  7"))
+    def test_plan_of_another_release(self) -> None:
+        """A plan without the space beside it is drawn as far as it goes."""
+        delegation = {"iaid": 1, "needed_length": 63, "requested_length": 60, "prefix": "2001:db8::/60"}
+        served = {"link": "lan0", "subnet": "2001:db8::/64", "address": "2001:db8::1"}
+        plan = {
+            "uplinks": {
+                "wan": [
+                    {**delegation, "assignments": [served], "unassigned": ["lan1"]},
+                    {**delegation, "prefix": None, "assignments": [], "unassigned": []},
+                ]
+            }
+        }
+        self.assertEqual(
+            render.plan_text(plan, PLAIN),
+            "wan\n"
+            "├─ 2001:db8::/60 (IAID 1, needs a /63, asks for a /60)\n"
+            "│  ├─ 2001:db8::/64  lan0, router 2001:db8::1\n"
+            "│  └─ no room for lan1\n"
+            "└─ no prefix yet (IAID 1, needs a /63, asks for a /60)\n",
+        )

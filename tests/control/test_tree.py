@@ -1,5 +1,5 @@
 """
-Tests of L{pdlease.config.tree}.
+Tests of L{pdlease.control.tree}, and of L{pdlease.config.space}, which it draws.
 """
 
 from __future__ import annotations
@@ -11,9 +11,11 @@ from textwrap import dedent
 from twisted.trial.unittest import SynchronousTestCase
 
 from pdlease.config.model import Config, Delegation, Uplink
-from pdlease.config.plan import in_file_order
+from pdlease.config.plan import carvings, in_file_order
+from pdlease.config.space import space_document
 from pdlease.config.toml import parse
-from pdlease.config.tree import plan_tree
+from pdlease.control.tree import tree_text
+from pdlease.control.wording import Paint
 from pdlease.subnets import Downstream
 
 EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "pdlease.toml"
@@ -28,7 +30,8 @@ class PlanTreeTests(SynchronousTestCase):
         """The tree is this, with these prefixes in file order."""
         given = in_file_order(config, [IPv6Network(prefix) for prefix in prefixes])
         without = {place: IPv6Network(excluded) for place in given} if excluded else None
-        self.assertEqual(plan_tree(config, given, without), dedent(expected).removeprefix("\n"))
+        carved = {place: (carving,) for place, carving in carvings(config, given, without).items()}
+        self.assertEqual(tree_text(space_document(config, carved), Paint(False)), dedent(expected).removeprefix("\n"))
 
     def test_example(self) -> None:
         """
@@ -39,7 +42,7 @@ class PlanTreeTests(SynchronousTestCase):
             ["2001:db8::/56"],
             """
             wan on eth0.835
-            └─ 2001:db8::/56 (needs a /58, asks for a /56)
+            └─ 2001:db8::/56 (IAID 1, needs a /58, asks for a /56)
                ├─ 2001:db8::/64                             lan0, router 2001:db8::1
                ├─ 2001:db8:0:1::/64                         tap0, guest web1
                ├─ 2001:db8:0:2::/64 to 2001:db8:0:f::/64    free, 14 subnets of /64
@@ -59,7 +62,7 @@ class PlanTreeTests(SynchronousTestCase):
             ["2001:db8::/63"],
             """
             wan on eth0.835
-            └─ 2001:db8::/63 (needs a /58, asks for a /56)
+            └─ 2001:db8::/63 (IAID 1, needs a /58, asks for a /56)
                ├─ 2001:db8::/64      excluded, kept for the uplink
                ├─ 2001:db8:0:1::/64  lan0, router 2001:db8:0:1::1
                ├─ no room for lan1
@@ -78,7 +81,7 @@ class PlanTreeTests(SynchronousTestCase):
             [],
             """
             wan on eth0.835
-            └─ no prefix yet (needs a /58, asks for a /56)
+            └─ no prefix yet (IAID 1, needs a /58, asks for a /56)
                ├─ /64  lan0
                ├─ /60  lan1
                ├─ /64  reserved
@@ -119,4 +122,4 @@ class PlanTreeTests(SynchronousTestCase):
         """
         Without uplinks there is nothing to draw.
         """
-        self.assertEqual(plan_tree(Config(), {}), "")
+        self.assertEqual(tree_text(space_document(Config(), {}), Paint(False)), "")

@@ -1,0 +1,124 @@
+"""
+Events as lines for people, for C{watch} and C{history}.
+
+The daemon says most of it in words; what it does not is said here.  An event of another release that is not known here
+is shown with everything that it has.  What an event is, is told by C{pdlease.uplink} and L{pdlease.control.history}.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pdlease.control.wording import Colour, Paint, moment, plain, time_of_day, words
+
+Event = Mapping[str, Any]
+
+_HEAD = ("sequence", "time", "uplink", "event")
+
+_STATE_COLOURS = {"bound": Colour.GOOD, "down": Colour.BAD}
+
+
+def event_text(event: Event, paint: Paint, *, dated: bool = False) -> str:
+    """
+    One event as one line, without the newline: when, its number, its uplink, what happened.
+
+    @param dated: with the date, for what may be of another day.
+    """
+    when = (moment if dated else time_of_day)(event.get("time"))
+    place = plain(event.get("uplink") or "daemon")
+    head = f"{paint(when, Colour.FAINT)}  {plain(event.get('sequence')):>4}  {paint(place, Colour.NAME)}  "
+    known = _KNOWN.get(str(event.get("event")))
+    return (head + (known(event, paint) if known is not None else _whatever(event, paint))).rstrip()
+
+
+def _whatever(event: Event, paint: Paint) -> str:
+    """An event that is not known here, with all that it has."""
+    details = "  ".join(
+        f"{words(key)}={_value(value)}" for key, value in event.items() if key not in _HEAD and value not in (None, "")
+    )
+    return f"{words(event.get('event'))}  {details}"
+
+
+def _value(value: object) -> str:
+    if isinstance(value, list):
+        return ",".join(_value(item) for item in value)
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{plain(key)}={_value(item)}" for key, item in value.items()) + "}"
+    return plain(value)
+
+
+def _listed(values: object) -> str:
+    return ", ".join(map(plain, values)) if isinstance(values, list) else ""
+
+
+def _state(event: Event, paint: Paint) -> str:
+    new = str(event.get("new"))
+    reached = paint(words(new), _STATE_COLOURS.get(new, Colour.WAITING))
+    return f"{words(event.get('old'))} -> {reached}: {plain(event.get('text') or words(event.get('reason')))}"
+
+
+def _link(event: Event, paint: Paint) -> str:
+    waits = event.get("waits_for")
+    return f"waiting for {paint(waits, Colour.WAITING)}" if waits else "link is ready"
+
+
+def _sent(event: Event, paint: Paint) -> str:
+    problem = event.get("problem")
+    if problem:
+        return f"{paint('not sent', Colour.BAD)} ({plain(problem)}): {plain(event.get('message'))}"
+    return f"sent {plain(event.get('message'))}"
+
+
+def _received(event: Event, paint: Paint) -> str:
+    return f"received {plain(event.get('message'))}, from {plain(event.get('source') or 'unknown')}"
+
+
+def _discarded(event: Event, paint: Paint) -> str:
+    why = plain(event.get("text") or words(event.get("reason")))
+    detail = f" ({plain(event['detail'])})" if event.get("detail") else ""
+    source = f", from {plain(event['source'])}" if event.get("source") else ""
+    return f"{paint('dropped', Colour.WAITING)}: {why}{detail}{source}"
+
+
+def _lease(event: Event, paint: Paint) -> str:
+    held = _listed(event.get("prefixes")) or "none left"
+    excluded = _listed(event.get("excluded"))
+    kept = f", without {excluded}, which is kept for the uplink" if excluded else ""
+    return f"lease: {plain(event.get('text') or words(event.get('change')))}: {held}{kept}"
+
+
+def _upstream(event: Event, paint: Paint) -> str:
+    return f"upstream: {plain(event.get('text') or _listed(event.get('signs')))}"
+
+
+def _released(event: Event, paint: Paint) -> str:
+    return "released: the prefixes were given back"
+
+
+def _store(event: Event, paint: Paint) -> str:
+    problem = event.get("problem")
+    return f"{paint('the lease is not kept', Colour.BAD)}: {plain(problem)}" if problem else "the lease is kept again"
+
+
+def _information(event: Event, paint: Paint) -> str:
+    told = (
+        f"{words(option.get('name') or option.get('code'))} {_listed(option.get('values'))}"
+        for option in event.get("options") or ()
+        if isinstance(option, Mapping)
+    )
+    return f"told: {'; '.join(told) or 'nothing any more'}"
+
+
+_KNOWN: Mapping[str, Callable[[Event, Paint], str]] = {
+    "state": _state,
+    "link": _link,
+    "sent": _sent,
+    "received": _received,
+    "discarded": _discarded,
+    "lease": _lease,
+    "upstream": _upstream,
+    "released": _released,
+    "store": _store,
+    "information": _information,
+}
