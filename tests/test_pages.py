@@ -14,6 +14,7 @@ TOP = Path(__file__).parents[1]
 PAGES = [TOP / "README.rst", TOP / "CONTRIBUTING.rst", *sorted((TOP / "docs").glob("*.rst"))]
 
 NAME = re.compile(r"``(pdlease(?:\.\w+)+)``")
+TEST = re.compile(r"``((?:\w+\.)*test_\w+\.\w+Tests\.test_\w+)``")
 FILE = re.compile(r"``((?:pdlease|tests|docs|scripts|newsfragments|twisted)/[\w./-]*)``")
 
 
@@ -35,6 +36,21 @@ class NamesTests(SynchronousTestCase):
                     namedAny(name)
                 except (AttributeError, ImportError) as problem:
                     missing.append(f"{page.name}: {name}: {problem}")
+        self.assertEqual(missing, [])
+
+    def test_tests_exist(self) -> None:
+        """
+        Every test that a page names in full is there: the threat model is as true as they are.
+        """
+        page = (TOP / "docs" / "security.rst").read_text()
+        names = sorted(set(TEST.findall(page)))
+        self.assertGreater(len(names), 50)
+        missing = []
+        for name in names:
+            try:
+                namedAny(f"tests.{name}")
+            except (AttributeError, ImportError) as problem:
+                missing.append(f"{name}: {problem}")
         self.assertEqual(missing, [])
 
     def test_files_exist(self) -> None:

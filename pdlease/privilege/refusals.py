@@ -45,4 +45,4 @@ class RefusalLog:
         if self._silent:
             self._write(f"refused {self._silent} more that are not listed")
             self._silent = 0
-        self._write(f"refused: {sentence}")
+        self._write(f"refusal {self.count}: {sentence}")

@@ -118,5 +118,6 @@ def went_well(part: Callable[[], None]) -> bool:
 
 
 if __name__ == "__main__":
+    Server.patience = PATIENCE
     # the clock of the whole machine: when nobody else has business with it
     sys.exit(0 if together(vrf_uplink, pppoe, vlan, vrf_guests) and together(clocks) else 1)

@@ -15,7 +15,7 @@ from twisted.trial.unittest import SkipTest
 from tests.live.daemon import Daemon
 from tests.live.network import TOP, until
 
-PATIENCE = 60.0
+PATIENCE = 120.0
 """Seconds in which anything must happen."""
 
 

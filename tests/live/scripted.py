@@ -29,6 +29,9 @@ class Server:
     C{python -m pdlease.demo.server} on the provider's side; C{start} and C{stop} may be called again and again.
     """
 
+    patience = 30.0
+    """Seconds in which it must be ready."""
+
     def __init__(self, network: Network, link: str = "cpe0", *arguments: str, pool: str = POOL) -> None:
         self.network = network
         self.words = (sys.executable, "-m", "pdlease.demo.server", "--link", link, "--prefix", pool, *arguments)
@@ -39,7 +42,7 @@ class Server:
         """Start it and wait until it listens."""
         self._began = len(self.program.said()) if self.program is not None else 0
         self.program = self.network.run("server", self.network.isp, *self.words, *more)
-        until(lambda: self._has_told("ready"), 30, "the server to listen")
+        until(lambda: self._has_told("ready"), self.patience, "the server to listen")
         return self
 
     def stop(self) -> None:

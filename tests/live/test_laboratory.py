@@ -19,14 +19,14 @@ from tests.live.laboratory import run_there
 def machine() -> CompletedProcess[str]:
     """The machine after everything was tried in it."""
     # pppoe-server runs its sessions through a terminal
-    return run_there("tests.live.inside_lab", 400, "ppp_async")
+    return run_there("tests.live.inside_lab", 600, "ppp_async")
 
 
 class LaboratoryTests(SynchronousTestCase):
     """One part each."""
 
     # the laboratory fetches its kernel when it is used for the first time
-    timeout = 600
+    timeout = 900
 
     def assert_told(self, part: str, *steps: str) -> None:
         """All steps of a part were taken."""

@@ -112,7 +112,7 @@ class AnsweringTests(AnsweringCase):
         self.assertEqual(
             self.refused(b"put-address", **write_fields(refused)), "0 link: other0 is no configured downstream"
         )
-        self.assertEqual(self.lines, [f"refused: {refused}: link: other0 is no configured downstream"])
+        self.assertEqual(self.lines, [f"refusal 1: {refused}: link: other0 is no configured downstream"])
 
     def test_kernels_refusal(self) -> None:
         """

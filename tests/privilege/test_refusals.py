@@ -24,7 +24,7 @@ class RefusalLogTests(SynchronousTestCase):
         """
         for number in range(BURST):
             self.log.refused(f"number {number}")
-        self.assertEqual(self.lines, [f"refused: number {number}" for number in range(BURST)])
+        self.assertEqual(self.lines, [f"refusal {number + 1}: number {number}" for number in range(BURST)])
 
     def test_a_flood_is_counted(self) -> None:
         """
@@ -35,7 +35,7 @@ class RefusalLogTests(SynchronousTestCase):
         self.assertEqual((len(self.lines), self.log.count), (BURST, 1000))
         self.clock.advance(INTERVAL)
         self.log.refused("later")
-        self.assertEqual(self.lines[BURST:], ["refused 990 more that are not listed", "refused: later"])
+        self.assertEqual(self.lines[BURST:], ["refused 990 more that are not listed", "refusal 1001: later"])
         self.log.refused("at once")
         self.assertEqual(len(self.lines), BURST + 2)
 
