@@ -288,7 +288,8 @@ DELEGATION = (
         "whole number, 0 to 4294967295",
         "1",
         "Number of the identity association.  Without it one is derived from the names of uplink and first downstream "
-        "link, and remembered.  All IAIDs of a file must differ.",
+        "link, and remembered.  All IAIDs of a file must differ.  For a prefix that is new altogether: ``pdleasectl "
+        "release``, another number here, ``pdleasectl reload``, ``pdleasectl renew``.",
     ),
     Key(
         "hint",

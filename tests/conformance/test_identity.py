@@ -1,0 +1,394 @@
+"""
+Section C.4: DUID and IAID, and what is kept of them and of leases.
+
+A daemon is started on a machine in memory as often as a test wants, with what its store held at the end of the run
+before.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from math import inf
+from pathlib import Path
+from pwd import getpwuid
+from struct import unpack
+from typing import Any
+
+from attrs import evolve
+
+from pdlease.asking import numbered
+from pdlease.becoming import renew
+from pdlease.clock import SystemTimes
+from pdlease.config.errors import ConfigErrors
+from pdlease.identity import SECONDS_TO_2000, Identity
+from pdlease.interfaces import Stored, StoreError
+from pdlease.lease import ReconfigureKey
+from pdlease.stores.file import FileStore
+from pdlease.testing import IDENTITY, SERVER, record
+from pdlease.wire.codes import MessageType
+from pdlease.wire.duid import DUID
+from pdlease.wire.messages import Message
+from tests.house import ONE, TWO, House, configuration
+from tests.stores.test_file import FailingSystem
+from tests.test_service import DaemonCase, Ground
+
+MAC = bytes.fromhex("02005e005301")
+
+THREE_LANS = ONE.replace('["lan0"]', '["lan0", "lan1", "lan2"]')
+
+
+def of_client(line: str, text: str = ONE) -> str:
+    """A configuration with a DUID for the client."""
+    return f'[identity]\nduid = "{line}"\n{text}'
+
+
+class RestartedCase(DaemonCase):
+    """A daemon that is started again and again."""
+
+    stored = Stored()
+
+    def run_once(
+        self, text: str, *, bound: bool = False, arrange: Callable[[Ground], object] = lambda machine: None
+    ) -> list[Message]:
+        """Start it, with what is stored, let it send, and stop it; what was sent."""
+
+        def prepare(machine: Ground) -> None:
+            if any(link.name == self.link for link in machine.kernel.true.links.values()):
+                link = machine.kernel._named(self.link)
+                machine.kernel._set_link(evolve(link, link_layer_address=MAC))
+            if self.stored.identity is not None:
+                machine.store._store.save_identity(self.stored.identity)
+            for name, kept in self.stored.uplinks:
+                machine.store._store.save_uplink(name, kept)
+            arrange(machine)
+
+        daemon = self.start(text=text, arrange=prepare)
+        self.machine.wait(4 if bound else 0.1)
+        self.stored = self.successResultOf(self.machine.store._store.load())
+        self.successResultOf(daemon.stopService())
+        return [message for _, _, message in self.machine.sent]
+
+    def client(self, text: str, **how: Any) -> DUID:
+        """The DUID in the first message of a run."""
+        duid = self.run_once(text, **how)[0].client_id
+        assert duid is not None
+        return duid
+
+
+class DuidTests(RestartedCase):
+    """Who the client is, and for how long."""
+
+    def test_stays(self) -> None:
+        """
+        R-11-04, R-11-05: a DUID made of a link's address and the time stays the same over restarts when the network
+        card is replaced, when the link is gone, and when time has passed.
+        """
+        text = of_client(f"llt:{self.link}")
+        first = self.client(text)
+        self.assertEqual(first.data[8:], MAC)
+
+        def other_card(machine: Ground) -> None:
+            machine.times.pass_time(1000)
+            link = machine.kernel._named(self.link)
+            machine.kernel._set_link(evolve(link, link_layer_address=bytes.fromhex("02005e0053ff")))
+
+        self.assertEqual(self.client(text, arrange=other_card), first)
+        text = of_client(f"llt:{self.link}", ONE.replace("eth0", "ppp9"))
+
+        def gone(machine: Ground) -> None:
+            if any(link.name == self.link for link in machine.kernel.true.links.values()):
+                machine.kernel.remove_link(self.link)
+
+        self.assertEqual(self.client(text, arrange=gone), first)
+
+    def test_not_without_a_store(self) -> None:
+        """
+        R-11-06: where a DUID with a time in it cannot be kept, the folder read-only or full, the daemon does not start,
+        says why, and has sent nothing; a store that forgets is refused with the file.
+        """
+
+        def arrange(machine: Ground) -> None:
+            machine.kernel._set_link(evolve(machine.kernel._named(self.link), link_layer_address=MAC))
+            machine.store.refusals["save_identity"] = StoreError("identity.json: Read-only file system")
+
+        self.start(text=of_client(f"llt:{self.link}"), arrange=arrange)
+        self.assertEqual((self.statuses, self.machine.sent), ([1], []))
+        self.assertEqual(self.errors, "pdlease: identity.json: Read-only file system\n")
+        text = '[daemon]\nstore = "memory"\n' + of_client("llt:eth0")
+        self.assertRaises(ConfigErrors, configuration, text)
+
+    def test_time(self) -> None:
+        """R-11-07, R-11-08: the time in it counts seconds since 2000, modulo 2**32; then hardware type and address."""
+        before = 0.0
+
+        def arrange(machine: Ground) -> None:
+            nonlocal before
+            before = machine.times.wall()
+
+        kind, hardware, seconds = unpack("!HHI", self.client(of_client(f"llt:{self.link}"), arrange=arrange).data[:8])
+        self.assertEqual((kind, hardware), (1, 1))
+        self.assertEqual(seconds, int(before - SECONDS_TO_2000) % 2**32)
+        for year, expected in ((-1, 2**32 - 1), (2**32 + 5, 5)):
+            self.assertEqual(unpack("!I", DUID.from_link_layer_time(1, year, MAC).data[4:8]), (expected,))
+
+    def test_hardware_type(self) -> None:
+        """R-11-08: a link without a hardware type of IANA's, such as PPP, or without an address makes no DUID."""
+        self.assertEqual(self.client(of_client(f"ll:{self.link}")).data, b"\0\3\0\1" + MAC)
+        for hardware, address in ((512, MAC), (65534, MAC), (1, bytes(6)), (1, b"")):
+            self.statuses.clear()
+
+            def arrange(machine: Ground, hardware: int = hardware, address: bytes = address) -> None:
+                link = machine.kernel._named(self.link)
+                machine.kernel._set_link(evolve(link, hardware_type=hardware, link_layer_address=address))
+
+            self.start(text=of_client(f"ll:{self.link}"), arrange=arrange)
+            self.assertEqual((self.statuses, self.machine.sent), ([1], []), (hardware, address))
+            self.assertIn("identity.duid: link ", self.errors)
+            self.daemon._instance.close()
+
+    def test_same_everywhere(self) -> None:
+        """R-11-09: the DUID is the same on all uplinks; one that is given for an uplink is there on it alone."""
+        for own, expected in (("", 1), ('duid = "raw:00020000ab11c9"\n', 2)):
+            house = House(TWO.replace('link = "ppp0"\n', f'link = "ppp0"\n{own}'))
+            self.assertEqual(len({uplink.duid for uplink in house.config.uplinks}), expected)
+        text = TWO.replace('link = "ppp0"\n', 'link = "ppp0"\nduid = "raw:00020000ab11c9"\n')
+        for source, other in ((TWO, None), (text, "00020000ab11c9")):
+            self.run_once(source)
+            clients = {link: str(message.client_id) for _, link, message in self.machine.sent}
+            self.assertEqual(len(clients), 2)
+            own_duid = str(self.stored.identity.duid if self.stored.identity else "")
+            self.assertEqual(clients, {self.link: own_duid, "ppp0": other or own_duid})
+
+    def test_replaced(self) -> None:
+        """
+        R-11-10: C{pdleasectl identity renew} makes another DUID of the kind that is configured: the next Solicit has
+        it, and nothing of what the old client held is used or named.
+        """
+        old = self.client(ONE, bound=True)
+        self.assertEqual([name for name, _ in self.stored.uplinks], ["wan"])
+        state = os.path.abspath(self.mktemp())
+        os.mkdir(state)
+        store = FileStore(state, SystemTimes())
+        assert self.stored.identity is not None
+        self.successResultOf(store.save_identity(self.stored.identity))
+        self.successResultOf(store.save_uplink("wan", record(SystemTimes().boot())))
+        path = Path(state).with_suffix(".toml")
+        user = getpwuid(os.geteuid()).pw_name
+        path.write_text(f'[daemon]\nstate = "{state}"\nuser = "{user}"\nhelper_user = "{user}"\n{ONE}')
+        renew(str(path))
+        self.stored = self.successResultOf(FileStore(state, SystemTimes()).load())
+        sent = self.run_once(ONE)
+        self.assertEqual([message.message_type for message in sent], [MessageType.SOLICIT])
+        self.assertNotEqual(sent[0].client_id, old)
+        self.assertEqual([str(named.network) for ia in sent[0].ia_pds for named in ia.prefixes], ["::/64"])
+        self.assertEqual(self.machine.addresses(), {})
+
+    def test_default(self) -> None:
+        """
+        R-11-11, R-6355-01: without a word about it the DUID is a UUID (type 4, 18 octets), not a link's address; it is
+        the same at the next start, with another configuration too, and every new installation has another.
+        """
+        first = self.client(ONE)
+        self.assertEqual((len(first.data), first.data[:2]), (18, b"\0\4"))
+        self.assertEqual(self.client(ONE), first)
+        self.assertEqual(self.client(THREE_LANS.replace("lan0", "lan9")), first)
+        self.stored = Stored()
+        self.assertNotEqual(self.client(ONE), first)
+
+    def test_written_out(self) -> None:
+        """
+        R-11-03, R-11-11, R-11-12, R-6355-01: any DUID of 3 to 130 octets can be given, so that all agents of a machine
+        can have one UUID, and one of an enterprise can be formed; longer and shorter ones are refused.
+        """
+        uuid = "000400112233445566778899aabbccddeeff"
+        for text, expected in (
+            (f"raw:{uuid}", uuid),
+            ("raw:0003000102005e005301", "0003000102005e005301"),
+            ("raw:00ff01", "00ff01"),
+            ("raw:" + "00" * 130, "00" * 130),
+            ("en:32473:6162", "000200007ed96162"),
+        ):
+            self.assertEqual(str(self.client(of_client(text))), expected)
+            self.stored = Stored()
+        for text in ("raw:0001", "raw:" + "00" * 131, "en:32473:", "en:32473:" + "00" * 125):
+            self.assertRaises(ConfigErrors, configuration, of_client(text))
+
+    def test_enterprise_is_kept(self) -> None:
+        """R-11-12: a DUID of an enterprise is stored before the first message that has it."""
+        self.run_once(of_client("en:32473:6162"))
+        steps = [step for step in self.machine.order if step in {"save_identity", "send"}]
+        self.assertEqual(steps[:2], ["save_identity", "send"])
+        assert self.stored.identity is not None
+        self.assertEqual(str(self.stored.identity.duid), "000200007ed96162")
+
+
+class IaidTests(RestartedCase):
+    """The numbers of identity associations."""
+
+    def test_unique(self) -> None:
+        """R-12-01: all IAIDs of a client are distinct, over all uplinks; one number twice in a file is refused."""
+        text = TWO.replace('["lan0"]', '["lan0"]\n[[uplinks.wan.delegations]]\ndownstreams = ["lan9"]')
+        sent = self.run_once(text)
+        iaids = [ia.iaid for message in sent for ia in message.ia_pds]
+        self.assertEqual((len(sent), len(iaids), len(set(iaids))), (2, 3, 3))
+        twice = ONE + "iaid = 0\n[[uplinks.wan.delegations]]\niaid = 0\n"
+        self.assertRaises(ConfigErrors, configuration, twice)
+
+    def test_consistent(self) -> None:
+        """
+        R-12-02: IAIDs are the same after a restart, with sections in another order, with another association before
+        them, and with another link renamed.
+        """
+        text = ONE + '[[uplinks.wan.delegations]]\ndownstreams = ["lan1"]\n'
+        swapped = ONE.replace('"lan0"', '"lan1"') + '[[uplinks.wan.delegations]]\ndownstreams = ["lan0"]\n'
+        first = [ia.iaid for ia in self.run_once(text)[0].ia_pds]
+        self.assertEqual([ia.iaid for ia in self.run_once(text)[0].ia_pds], first)
+        self.assertEqual([ia.iaid for ia in self.run_once(swapped)[0].ia_pds], first[::-1])
+        more = ONE.replace('"lan0"', '"lan9"') + swapped.partition("solicit_delay = false\n")[2]
+        self.assertEqual([ia.iaid for ia in self.run_once(more)[0].ia_pds][1:], first[::-1])
+        renamed = text.replace('"lan1"', '"lan2"')
+        self.assertEqual([ia.iaid for ia in self.run_once(renamed)[0].ia_pds][:1], first[:1])
+        # without anything remembered as well: they follow from the names alone
+        _, derived = numbered(Identity(duid=DUID(b"\0\4" + bytes(16))), configuration(swapped))
+        self.assertEqual([derived["wan", "lan0"], derived["wan", "lan1"]], first)
+
+    def test_another_prefix(self) -> None:
+        """
+        R-12-03: who wants another prefix releases the old one under its IAID, gives the association another number,
+        reloads and asks again: the Solicit has the new number and names nothing of the old.
+        """
+        house = House(ONE)
+        house.add_links()
+        house.begin().wait(3)
+        (old,) = house.uplink().lease.prefixes
+        (number,) = house.iaids.values()
+        assert house.desk is not None
+        house.desk.release("wan", force=False)
+        house.wait(1)
+        (release,) = (message for _, _, message in house.sent if message.message_type == MessageType.RELEASE)
+        self.assertEqual([(ia.iaid, ia.prefixes[0].network) for ia in release.ia_pds], [(number, old.prefix)])
+        count = len(house.sent)
+        house.replace(ONE + "iaid = 9\n")
+        house.desk.renew("wan")
+        house.wait(3)
+        self.assertEqual(house.types()[count:], ["SOLICIT", "REQUEST"])
+        (ia,) = house.sent[count][2].ia_pds
+        self.assertEqual((ia.iaid, [str(named.network) for named in ia.prefixes]), (9, ["::/64"]))
+
+    def test_one_for_three_links(self) -> None:
+        """R-12-04: one association may serve three downstream links: one IA_PD, and each link has a subnet of it."""
+        house = House(THREE_LANS)
+        house.add_links()
+        house.begin().wait(3)
+        self.assertEqual([len(message.ia_pds) for _, _, message in house.sent], [1, 1])
+        subnets = {link: set(house.addresses(link)) for link in ("lan0", "lan1", "lan2")}
+        self.assertEqual({len(each) for each in subnets.values()}, {1})
+        self.assertEqual(len(set.union(*subnets.values())), 3)
+
+
+WRITER = """
+import sys, time
+from pdlease.clock import SystemTimes
+from pdlease.stores.file import FileStore
+from pdlease.testing import IDENTITY, record
+store = FileStore(sys.argv[1], SystemTimes())
+store.save_identity(IDENTITY)
+number = 0
+print("begun", flush=True)
+while True:
+    number += 1
+    store.save_uplink("wan", record(SystemTimes().boot(), valid=7200.0 + number % 2))
+"""
+
+
+class PersistenceTests(RestartedCase):
+    """What is kept."""
+
+    def folder_of(self, name: str = "kept") -> str:
+        """A new state folder."""
+        return os.path.abspath(os.path.join(self.mktemp(), name))
+
+    def test_whole(self) -> None:
+        """
+        R-12-05: DUID, IAIDs, prefixes with absolute times, T1 and T2, servers, the key of Reconfigure with its counter,
+        and SOL_MAX_RT: all of it is read back as it was written.
+        """
+        folder = self.folder_of()
+        times = SystemTimes()
+        key = ReconfigureKey(server=SERVER, secret=bytes(range(16)), replay=2**64 - 2)
+        kept = evolve(record(times.boot()), key=key, sol_max_rt=120, inf_max_rt=600)
+        lease = kept.lease
+        self.assertEqual((lease.server, {held.server for held in lease.prefixes}), (SERVER, {SERVER}))
+        self.assertTrue(lease.t1_at < lease.t2_at < inf and len(lease.prefixes) == 3)
+        self.run_once(TWO)
+        assert self.stored.identity is not None
+        store = FileStore(folder, times)
+        self.successResultOf(store.load())
+        self.successResultOf(store.save_identity(self.stored.identity))
+        self.successResultOf(store.save_uplink("wan", kept))
+        found = self.successResultOf(FileStore(folder, times).load())
+        self.assertEqual((found.identity, dict(found.uplinks)["wan"]), (self.stored.identity, kept))
+        self.assertEqual(os.stat(os.path.join(folder, "uplink-wan.json")).st_mode & 0o777, 0o600)
+
+    def test_fails_anywhere(self) -> None:
+        """R-12-05: whichever call to the system fails while a lease is written, the old one is there, or the new."""
+        times = SystemTimes()
+        old, new = record(times.boot()), record(times.boot(), valid=9000.0)
+        for call in ("open", "write", "fsync", "replace"):
+            folder = self.folder_of(call)
+            store = FileStore(folder, times)
+            self.successResultOf(store.load())
+            self.successResultOf(store.save_identity(IDENTITY))
+            self.successResultOf(store.save_uplink("wan", old))
+            self.failureResultOf(FileStore(folder, times, FailingSystem(call)).save_uplink("wan", new), StoreError)
+            found = self.successResultOf(FileStore(folder, times).load())
+            self.assertIn(dict(found.uplinks)["wan"], (old, new), call)
+
+    def test_killed_while_writing(self) -> None:
+        """R-12-05: a process that is killed at any moment while it writes leaves a lease that is whole."""
+        source = random.Random(1)
+        folder = self.folder_of()
+        os.makedirs(folder)
+        for _ in range(6):
+            with subprocess.Popen(
+                [sys.executable, "-c", WRITER, folder], stdout=subprocess.PIPE, cwd=Path(__file__).parents[2]
+            ) as writer:
+                assert writer.stdout is not None
+                writer.stdout.readline()
+                time.sleep(0.05 * source.random())
+                writer.kill()
+            found = self.successResultOf(FileStore(folder, SystemTimes()).load())
+            self.assertEqual(found.remarks, ())
+            self.assertIsNotNone(found.identity)
+            self.assertEqual(len(dict(found.uplinks)["wan"].lease.prefixes), 3)
+
+    def test_damaged(self) -> None:
+        """
+        R-12-05: a damaged lease is set aside and said, the identity beside it is used: the daemon starts clean as the
+        same client.
+        """
+        folder = self.folder_of()
+        times = SystemTimes()
+        store = FileStore(folder, times)
+        self.run_once(ONE)
+        identity = self.stored.identity
+        assert identity is not None
+        path = Path(folder, "uplink-wan.json")
+        source = random.Random(2)
+        for number in range(20):
+            self.successResultOf(store.load() if number == 0 else store.save_identity(identity))
+            self.successResultOf(store.save_identity(identity))
+            self.successResultOf(store.save_uplink("wan", record(times.boot())))
+            data = bytearray(path.read_bytes())
+            data[source.randrange(len(data))] ^= 1 << source.randrange(8)
+            path.write_bytes(data[: source.choice((len(data), source.randrange(len(data))))])
+            found = self.successResultOf(FileStore(folder, times).load())
+            self.assertEqual((found.identity, found.uplinks, len(found.remarks)), (identity, (), 1), number)
+        self.stored = found
+        sent = self.run_once(ONE)
+        self.assertEqual((sent[0].message_type, sent[0].client_id), (MessageType.SOLICIT, identity.duid))
