@@ -7,20 +7,17 @@ What an operator writes is L{pdlease.config.model}; what messages become of sett
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 
 from pdlease.client.settings import ExtraOption, IAWish, Settings
 from pdlease.config import model
 from pdlease.config.packets import PROFILE
-from pdlease.identity import Identity, with_iaids
+from pdlease.identity import IAIDs, Identity, with_iaids
 from pdlease.lease import UplinkRecord
 from pdlease.wire.codes import MessageType, OptionCode
 from pdlease.wire.duid import DUID
 from pdlease.wire.options import OpaqueOption
 from pdlease.wire.vendor import UserClass, VendorClass, VendorOptions
-
-IAIDs = Mapping[tuple[str, str], int]
-"""The IAID of every delegation by (uplink name, delegation key)."""
 
 ORIGINAL_ORDER = (
     OptionCode.CLIENT_ID,

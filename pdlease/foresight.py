@@ -12,11 +12,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from attrs import frozen
 
-from pdlease.asking import IAIDs, settings_of
+from pdlease.asking import settings_of
 from pdlease.client.occurrences import NewSettings, Send
 from pdlease.client.session import Session, step
 from pdlease.config import model
 from pdlease.config.compare import changed_uplinks
+from pdlease.identity import IAIDs
 from pdlease.lease import Lease
 from pdlease.subnets import GuestShare, Taken
 from pdlease.wanted import Wanted, share

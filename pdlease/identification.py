@@ -7,13 +7,14 @@ purpose is L{pdlease.becoming}.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from attrs import evolve
 
 from pdlease.config.duidform import parse_form
 from pdlease.config.model import Config
-from pdlease.identity import Identity, KnownDUID, fitting_duid
+from pdlease.identity import IAIDs, Identity, KnownDUID, fitting_duid
+from pdlease.lease import Lease
 from pdlease.wire.duid import DUID
 
 
@@ -62,6 +63,29 @@ def strangers(before: Identity | None, after: Identity, names: tuple[str, ...]) 
     if before is None:
         return ()
     return tuple(name for name in names if before.duid_of(name) != after.duid_of(name))
+
+
+def unclaimed(leases: Mapping[str, Lease], iaids: IAIDs) -> tuple[str, ...]:
+    """
+    Sentences on prefixes that no delegation asks for any more, although there is a new one that might: to servers an
+    IAID is who asks (R-12-02), and it follows from the name of the first downstream link.
+
+    @param leases: what each uplink holds, by its name; uplinks that are configured no more are passed over.
+    @param iaids: the IAIDs of all delegations from now on.
+    """
+    sentences = []
+    for uplink, lease in leases.items():
+        asking = {iaid for (name, _), iaid in iaids.items() if name == uplink}
+        if all(lease.holds(iaid) for iaid in asking):
+            continue
+        for binding in lease.bindings:
+            if binding.prefixes and binding.iaid not in asking:
+                held = ", ".join(str(prefix.prefix) for prefix in binding.prefixes)
+                sentences.append(
+                    f"{uplink}: {held} is held under IAID {binding.iaid}, which no delegation has any more, and will "
+                    f"not be asked for: iaid = {binding.iaid} in a delegation keeps it"
+                )
+    return tuple(sentences)
 
 
 def suspicion(before: Identity | None, state: str, has_traces: bool) -> str:

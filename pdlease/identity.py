@@ -6,13 +6,16 @@ How identities are kept is L{pdlease.stores}; the byte form of a DUID is L{pdlea
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 from zlib import crc32
 
 from attrs import evolve, frozen
 
 from pdlease.wire.duid import DUID, LINK_LAYER, LINK_LAYER_TIME, UUID
+
+IAIDs = Mapping[tuple[str, str], int]
+"""The IAID of every delegation by (uplink name, delegation key)."""
 
 SECONDS_TO_2000 = 946684800
 """Seconds from 1970 to 2000, where the time of a DUID-LLT begins (RFC 9915 section 11.2)."""

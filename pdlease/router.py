@@ -18,12 +18,13 @@ from twisted.internet.interfaces import IReactorFDSet, IReactorTime
 
 from pdlease.announcing import Announcing
 from pdlease.applier import Applier
-from pdlease.asking import IAIDs, settings_of
+from pdlease.asking import settings_of
 from pdlease.client.session import Session
 from pdlease.client.settings import Chance
 from pdlease.config import model
 from pdlease.foresight import Change, DuidOf, change, foresee
 from pdlease.hosting import Hosting
+from pdlease.identity import IAIDs
 from pdlease.interfaces import ILeaseStore, IPrivilege
 from pdlease.kernel import AdvertisedPrefix, KernelTable
 from pdlease.lease import Lease, UplinkRecord

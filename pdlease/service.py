@@ -31,11 +31,10 @@ from pdlease.observers import ObservedService
 from pdlease.places import CannotStart, account, hand_over, make_folder
 
 if TYPE_CHECKING:
-    from pdlease.asking import IAIDs
     from pdlease.control.server import ControlService
     from pdlease.desk import Desk
     from pdlease.guests import Numbers
-    from pdlease.identity import Identity
+    from pdlease.identity import IAIDs, Identity
     from pdlease.lease import UplinkRecord
     from pdlease.netlink.links import LinkWatch
     from pdlease.router import Router
@@ -136,7 +135,7 @@ class Daemon(ObservedService):
         from pdlease.asking import numbered
         from pdlease.desk import Desk, Journal
         from pdlease.hosting import Hosting, numbers_of
-        from pdlease.identification import suspicion
+        from pdlease.identification import suspicion, unclaimed
         from pdlease.ledger import Ledger
         from pdlease.router import Means, Router
 
@@ -154,6 +153,8 @@ class Daemon(ObservedService):
             self.log.warn("{lost}", lost=lost)
         records = dict(stored.uplinks)
         await self._forget_strangers(stored.identity, records)
+        for sentence in unclaimed({name: record.lease for name, record in records.items()}, iaids):
+            self.log.warn("{sentence}", sentence=sentence)
         if self._identity != stored.identity:
             # persisted before the first packet that bears it (design 18)
             await self._store.save_identity(self._identity)
@@ -308,6 +309,7 @@ class Daemon(ObservedService):
         from pdlease.config.compare import changed_tables, restart_needed
         from pdlease.config.load import load
         from pdlease.control.peers import ControlSocketError
+        from pdlease.identification import unclaimed
         from pdlease.interfaces import Misconfigured, Refused, StoreError
         from pdlease.operations import PrivilegeError
 
@@ -329,6 +331,7 @@ class Daemon(ObservedService):
             identity, iaids = numbered(self._identified(self._identity, config), config)
             self.router.hosting.check(config)
             operations = self.router.foresee(config, iaids, lambda uplink: identity.duid_of(uplink.name))
+            warnings = unclaimed({name: uplink.session.lease for name, uplink in self.router.uplinks.items()}, iaids)
             if not dry_run:
                 await self._put_in_place(config, source, identity, iaids)
         except (AlreadyRunning, CannotStart, ControlSocketError, StoreError, PrivilegeError) as problem:
@@ -336,8 +339,16 @@ class Daemon(ObservedService):
         if not dry_run:
             put_access_in_place()
             self.log.info("configuration read again: {changed}", changed=changed)
+            for sentence in warnings:
+                self.log.warn("{sentence}", sentence=sentence)
             self._journal.record(None, "reload", {"changed": changed})
-        return {"schema": 1, "changed": changed, "operations": list(operations), "dry_run": dry_run}
+        return {
+            "schema": 1,
+            "changed": changed,
+            "operations": list(operations),
+            "warnings": list(warnings),
+            "dry_run": dry_run,
+        }
 
     async def _put_in_place(self, config: model.Config, source: bytes, identity: Identity, iaids: IAIDs) -> None:
         """

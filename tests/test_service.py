@@ -384,6 +384,33 @@ class StartTests(DaemonCase):
         self.assertIn("2001:db8::1/64", self.machine.addresses())
         self.assertTrue(os.path.exists(f"{self.folder}/state/ledger"))
 
+    def test_unclaimed(self) -> None:
+        """
+        R-12-02: a lease of which a delegation has lost its number is told of at the start, with what would keep it.
+        """
+        heard: list[str] = []
+
+        def observe(event: Any) -> None:
+            heard.append(formatEvent(event))
+
+        globalLogPublisher.addObserver(observe)
+        self.addCleanup(globalLogPublisher.removeObserver, observe)
+        kept = Identity(duid=DUID.from_uuid(bytes(16)), asked="uuid")
+
+        def arrange(machine: Ground) -> None:
+            held = record(machine.clock.seconds())
+            machine.store.load = lambda: succeed(Stored(identity=kept, uplinks=(("wan", held),)))
+
+        self.start(arrange=arrange)
+        said = [line for line in heard if "no delegation has any more" in line]
+        self.assertEqual(
+            [line.partition(" is held")[0] for line in said],
+            [
+                "wan: 2001:db8::/56, 2001:db8:1::/56",
+                "wan: 2001:db8:2::/64",
+            ],
+        )
+
     def test_remarks(self) -> None:
         """What the store has to remark, as of a damaged file that was set aside, is logged."""
         heard: list[str] = []
@@ -786,6 +813,23 @@ class ReloadTests(DaemonCase):
         self.successResultOf(self.reload())
         self.assertEqual(self.machine.order.count("access renewed"), 1)
 
+    def test_other_iaid(self) -> None:
+        """
+        R-12-02: whose first downstream is renamed is another one to servers: it is said at the reload, once.
+        """
+        heard: list[str] = []
+
+        def observe(event: Any) -> None:
+            heard.append(formatEvent(event))
+
+        globalLogPublisher.addObserver(observe)
+        self.addCleanup(globalLogPublisher.removeObserver, observe)
+        self.bound()
+        (warning,) = self.successResultOf(self.reload(OTHER))["warnings"]
+        self.assertRegex(warning, r"^wan: 2001:db8::/\d+ is held under IAID \d+, which no delegation has any more")
+        self.assertIn(warning, heard)
+        self.assertEqual(self.successResultOf(self.reload(OTHER))["warnings"], [])
+
     def test_unchanged(self) -> None:
         """A reload of the same file keeps every session."""
         daemon = self.bound()
@@ -930,6 +974,8 @@ class ReloadTests(DaemonCase):
         before = daemon.config
         answer = self.successResultOf(self.reload(OTHER, dry_run=True))
         self.assertEqual((answer["changed"]["replaced"], answer["dry_run"]), (["wan"], True))
+        (warning,) = answer["warnings"]
+        self.assertIn("which no delegation has any more, and will not be asked for", warning)
         self.assertIs(daemon.config, before)
         self.assertEqual(self.machine.privilege.adopted, [])
 

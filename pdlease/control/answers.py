@@ -30,6 +30,8 @@ from pdlease.control.wording import Paint, plain
 if TYPE_CHECKING:
     from argparse import Namespace
 
+    from pdlease.config.model import Config
+
 
 class Invocation:
     """
@@ -62,10 +64,16 @@ class Invocation:
         return 0
 
 
+def _forewarn(config: Config) -> Iterable[tuple[str, str]]:
+    """What a configuration would make of who this client is; found only where that can be said at all."""
+    warnings: Iterable[tuple[str, str]] = _street("pdlease.forewarning", "forewarnings")(config)
+    return warnings
+
+
 def _check(call: Invocation) -> int:
     from pdlease.control.offline import check
 
-    document = check(call.options.file, call.options.verbose)
+    document = check(call.options.file, call.options.verbose, _forewarn)
 
     def text() -> str:
         lines = [

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from ipaddress import IPv6Network
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,10 @@ from pdlease.control.errors import ControlError
 if TYPE_CHECKING:
     from pdlease.config.errors import ConfigError
     from pdlease.config.model import Config
+
+
+Forewarn = Callable[["Config"], Iterable[tuple[str, str]]]
+"""Tells warnings about a configuration, each with its dotted path (L{pdlease.forewarning})."""
 
 
 class ConfigurationError(ControlError):
@@ -70,12 +74,13 @@ def _read(path: str) -> tuple[bytes, Config]:
         ) from None
 
 
-def check(path: str, verbosity: int = 0) -> dict[str, Any]:
+def check(path: str, verbosity: int = 0, forewarn: Forewarn | None = None) -> dict[str, Any]:
     """
     The answer of C{check}: what is allowed but probably not meant.
 
     @param verbosity: 1 for the configuration as it was understood, in the form of the file; 2 for comments in it that
         tell the plan (seed-behaviour 2.7).
+    @param forewarn: tells what the configuration would make of who this client is.
     @raise ConfigurationError: with everything that is wrong.
     """
     from pdlease.config.advice import advice
@@ -83,6 +88,9 @@ def check(path: str, verbosity: int = 0) -> dict[str, Any]:
     data, config = _read(path)
     pieces = (*advice(config), *_unused(data, path))
     warnings = [{"path": piece.path, "message": piece.problem} for piece in pieces]
+    # only the daemon's user and root can say; nobody else has to wait for all that this needs
+    if forewarn is not None and os.access(os.path.join(config.daemon.state, "identity.json"), os.R_OK):
+        warnings += [{"path": where, "message": sentence} for where, sentence in forewarn(config)]
     warnings += [{"path": "", "message": sentence} for sentence in _unsafe(path)]
     understood = _written(config, path, with_plan=verbosity > 1) if verbosity else None
     return {"schema": 1, "file": path, "warnings": warnings, "configuration": understood}

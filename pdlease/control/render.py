@@ -239,4 +239,5 @@ def reload_text(document: Document, dry_run: bool) -> str:
         if names and kind != "kept"
     ]
     lines += [f"  {plain(operation)}" for operation in document.get("operations") or ()]
+    lines += [f"warning: {plain(sentence)}" for sentence in document.get("warnings") or ()]
     return "\n".join(lines or ["Nothing would change." if dry_run else "Nothing changed."]) + "\n"

@@ -202,6 +202,8 @@ class OtherTests(SynchronousTestCase):
         changed = {"added": ["lte"], "replaced": ["wan"], "removed": []}
         self.assertEqual(render.reload_text({"changed": changed}, False), "added: lte\nchanged: wan\n")
         self.assertEqual(render.reload_text({"changed": changed}, True), "would be added: lte\nwould be changed: wan\n")
+        warned = {"changed": changed, "operations": ["x"], "warnings": ["wan: y"]}
+        self.assertEqual(render.reload_text(warned, False), "added: lte\nchanged: wan\n  x\nwarning: wan: y\n")
         for unchanged in ({}, {"kept": ["wan"]}, []):
             self.assertEqual(render.reload_text({"changed": unchanged}, False), "Nothing changed.\n")
 
