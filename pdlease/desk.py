@@ -177,14 +177,22 @@ class Desk:
     def status(self, uplink: str | None) -> Document:
         router, applier = self._router, self._applier
         chosen = router.uplinks if uplink is None else {uplink: self._named(uplink)}
-        guests = switches = {}
-        if uplink is None:
-            around = (applier, router.table)
-            switches = guestreport.switches_document(router.config, router.hosting.wants, *around)
-            guests = guestreport.guests_document(router.config, router.hosting.wants, router.shares, *around)
+        hosted = self.guests() if uplink is None else {"guests": {}, "switches": {}}
         return report.status_document(
-            chosen, router.shares, applier, self._seconds(), self._sandbox(), guests, switches
+            chosen, router.shares, applier, self._seconds(), self._sandbox(), hosted["guests"], hosted["switches"]
         )
+
+    def guests(self) -> Document:
+        config, wants, around = self._router.config, self._router.hosting.wants, (self._applier, self._router.table)
+        return {
+            "schema": report.SCHEMA,
+            "guests": guestreport.guests_document(config, wants, self._router.shares, *around),
+            "switches": guestreport.switches_document(config, wants, *around),
+        }
+
+    def counters(self, uplink: str | None) -> Document:
+        chosen = self._router.uplinks if uplink is None else {uplink: self._named(uplink)}
+        return {"schema": report.SCHEMA, "uplinks": {name: report.counters(one) for name, one in chosen.items()}}
 
     def plan(self) -> Document:
         held = {
@@ -224,6 +232,10 @@ class Desk:
         return self._ask(uplink, Request.RENEW)
 
     def rebind(self, uplink: str | None) -> dict[str, str]:
+        return self._ask(uplink, Request.REBIND)
+
+    def request(self, uplink: str | None) -> dict[str, str]:
+        # the original: Rebind where anything is held, else on with what is under way
         return self._ask(uplink, Request.REBIND)
 
     def release(self, uplink: str, force: bool) -> Deferred[dict[str, str]]:

@@ -236,11 +236,20 @@ class IDaemonControl(Interface):
     def why(uplink: str | None) -> list[str]:
         """Sentences on what each uplink does or waits for, what was dropped, and what to check."""
 
+    def guests() -> dict[str, Any]:
+        """The links of guests and switches: C{{"schema", "guests", "switches"}}, both as in the status document."""
+
+    def counters(uplink: str | None) -> dict[str, Any]:
+        """What was counted on each uplink since the start: C{{"schema", "uplinks"}}, zeros left out."""
+
     def renew(uplink: str | None) -> dict[str, str]:
         """Send Renew now.  Answers uplink name to what was started, in words."""
 
     def rebind(uplink: str | None) -> dict[str, str]:
         """Send Rebind now."""
+
+    def request(uplink: str | None) -> dict[str, str]:
+        """Ask at once: by Rebind where prefixes are held, else from Solicit on."""
 
     def release(uplink: str, force: bool) -> Deferred[dict[str, str]]:
         """Deprecate, remove, then Release (design 19); fires when the exchange is over."""

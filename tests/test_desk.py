@@ -107,10 +107,24 @@ class LookTests(DeskCase):
             self.house.wait(0.1)
         self.assertEqual(list(desk.status("dsl")["uplinks"]), ["dsl"])
 
+    def test_parts(self) -> None:
+        """Guests and counters are those of the status document, of their own schemas, and counters of one uplink."""
+        desk = self.begin()
+        status, guests, counters = desk.status(None), desk.guests(), desk.counters(None)
+        validate(guests, schema("guests"))
+        validate(counters, schema("counters"))
+        self.assertEqual((guests["guests"], guests["switches"]), (status["guests"], status["switches"]))
+        self.assertEqual(counters["uplinks"], {name: one["counters"] for name, one in status["uplinks"].items()})
+        self.assertEqual(counters["uplinks"]["wan"]["sent_request"], 1)
+        self.assertEqual(list(desk.counters("dsl")["uplinks"]), ["dsl"])
+
     def test_unknown(self) -> None:
         """The name of an uplink that there is not is told back, by every question that takes one."""
         desk = self.begin(0)
-        for ask in (desk.status, desk.wait, desk.why, desk.renew, desk.rebind, lambda name: desk.release(name, False)):
+        for ask in (
+            *(desk.status, desk.wait, desk.why, desk.counters, desk.renew, desk.rebind, desk.request),
+            lambda name: desk.release(name, False),
+        ):
             self.assertEqual(str(self.assertRaises(UnknownUplink, ask, "nope")), "nope")
 
     def test_plan(self) -> None:
@@ -308,6 +322,20 @@ class AskTests(DeskCase):
         """Rebind likewise."""
         self.assertEqual(self.begin().rebind("wan"), {"wan": "rebinding"})
         self.assertEqual(self.house.types()[-1], "REBIND")
+
+    def test_request(self) -> None:
+        """The original's request: a Rebind where prefixes are held, else a search for servers; nothing while down."""
+        desk = self.begin()
+        self.assertEqual(desk.request("wan"), {"wan": "rebinding"})
+        self.assertEqual(self.house.types()[-1], "REBIND")
+        self.house.wait(1)
+        released = desk.release("wan", False)
+        self.house.wait(5)
+        self.successResultOf(released)
+        self.assertEqual(desk.request("wan"), {"wan": "soliciting"})
+        self.house.kernel.carrier("eth0", False)
+        self.house.wait(0.1)
+        self.assertEqual(desk.request("wan"), {"wan": "not possible now: waiting for carrier on eth0"})
 
     def test_without_a_link(self) -> None:
         """Where nothing can be sent, the answer says what is waited for."""

@@ -161,6 +161,11 @@ def _rebind(call: Invocation) -> int:
         return _outcomes(call, daemon.rebind(call.options.uplink))
 
 
+def _request(call: Invocation) -> int:
+    with call.connect() as daemon:
+        return _outcomes(call, daemon.request(call.options.uplink))
+
+
 def _release(call: Invocation) -> int:
     with call.connect() as daemon:
         return _outcomes(call, daemon.release(call.options.uplink, call.options.force))
@@ -259,8 +264,14 @@ def _become(call: Invocation) -> int:
 
 def _guests(call: Invocation) -> int:
     with call.connect() as daemon:
-        guests = daemon.status().get("guests") or {}
-    return call.answer({"schema": 1, "guests": guests}, lambda: render.guests_text({"guests": guests}, call.paint))
+        document = daemon.guests()
+    return call.answer(document, lambda: render.guests_text(document, call.paint))
+
+
+def _counters(call: Invocation) -> int:
+    with call.connect() as daemon:
+        document = daemon.counters(call.options.uplink)
+    return call.answer(document, lambda: render.counters_text(document, call.paint))
 
 
 def _doctor(call: Invocation) -> int:
@@ -337,6 +348,7 @@ COMMANDS: dict[str, Callable[[Invocation], int]] = {
     "why": _why,
     "renew": _renew,
     "rebind": _rebind,
+    "request": _request,
     "release": _release,
     "reload": _reload,
     "watch": _watch,
@@ -344,6 +356,7 @@ COMMANDS: dict[str, Callable[[Invocation], int]] = {
     "log": _log,
     "identity": _identity,
     "guests": _guests,
+    "counters": _counters,
     "doctor": _doctor,
     "cleanup": _cleanup,
     "demo": _demo,

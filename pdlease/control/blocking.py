@@ -28,7 +28,9 @@ from pdlease.control.errors import ControlError, GoneError, UnreachableError, er
 from pdlease.control.paging import decode_document
 from pdlease.control.vocabulary import (
     CLOSING,
+    COUNTERS,
     EVENT,
+    GUESTS,
     HISTORY,
     IDENTITY,
     NEWEST_PROTOCOL,
@@ -39,6 +41,7 @@ from pdlease.control.vocabulary import (
     RELEASE,
     RELOAD,
     RENEW,
+    REQUEST,
     SET_LOG_LEVEL,
     STATUS,
     VERSION,
@@ -133,6 +136,14 @@ class Control:
         """DUID and IAIDs in use."""
         return self._mapping(IDENTITY)
 
+    def guests(self) -> dict[str, Any]:
+        """The links of guests and switches: C{{"guests", "switches"}}."""
+        return self._mapping(GUESTS)
+
+    def counters(self, uplink: str | None = None) -> dict[str, Any]:
+        """What was counted on each uplink: C{{"uplinks"}}, without zeros."""
+        return self._mapping(COUNTERS, uplink=uplink)
+
     def history(self, count: int | None = None) -> dict[str, Any]:
         """The last events: C{{"events", "sequence", "instance"}}."""
         return self._mapping(HISTORY, count=count)
@@ -154,6 +165,10 @@ class Control:
     def rebind(self, uplink: str | None = None) -> dict[str, str]:
         """Send Rebind now."""
         return self._mapping(REBIND, uplink=uplink)
+
+    def request(self, uplink: str | None = None) -> dict[str, str]:
+        """Ask at once, by Rebind where prefixes are held, else from Solicit on; what the original's control does."""
+        return self._mapping(REQUEST, uplink=uplink)
 
     def release(self, uplink: str, force: bool = False) -> dict[str, str]:
         """Deprecate, remove, then Release; returns when the exchange is over."""

@@ -32,7 +32,9 @@ from pdlease.control.errors import ControlError, GoneError, UnreachableError, er
 from pdlease.control.paging import decode_document
 from pdlease.control.vocabulary import (
     CLOSING,
+    COUNTERS,
     EVENT,
+    GUESTS,
     HISTORY,
     IDENTITY,
     NEWEST_PROTOCOL,
@@ -43,6 +45,7 @@ from pdlease.control.vocabulary import (
     RELEASE,
     RELOAD,
     RENEW,
+    REQUEST,
     SET_LOG_LEVEL,
     STATUS,
     VERSION,
@@ -135,6 +138,14 @@ class ControlClient(amp.AMP):
         """DUID and IAIDs in use."""
         return self._mapping(IDENTITY)
 
+    def guests(self) -> Deferred[dict[str, Any]]:
+        """The links of guests and switches: C{{"guests", "switches"}}."""
+        return self._mapping(GUESTS)
+
+    def counters(self, uplink: str | None = None) -> Deferred[dict[str, Any]]:
+        """What was counted on each uplink: C{{"uplinks"}}, without zeros."""
+        return self._mapping(COUNTERS, uplink=uplink)
+
     def history(self, count: int | None = None) -> Deferred[dict[str, Any]]:
         """The last events: C{{"events", "sequence", "instance"}}."""
         return self._mapping(HISTORY, count=count)
@@ -155,6 +166,10 @@ class ControlClient(amp.AMP):
     def rebind(self, uplink: str | None = None) -> Deferred[dict[str, str]]:
         """Send Rebind now."""
         return self._mapping(REBIND, uplink=uplink)
+
+    def request(self, uplink: str | None = None) -> Deferred[dict[str, str]]:
+        """Ask at once, by Rebind where prefixes are held, else from Solicit on; what the original's control does."""
+        return self._mapping(REQUEST, uplink=uplink)
 
     def release(self, uplink: str, force: bool = False) -> Deferred[dict[str, str]]:
         """Deprecate, remove, then Release; fires when the exchange is over."""

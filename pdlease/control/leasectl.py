@@ -105,7 +105,7 @@ def main(
 def _run(daemon: Control, options: argparse.Namespace, out: IO[str], pause: Callable[[float], None]) -> int:
     name = _name(daemon.status(), options.interface)
     if not options.only_look:
-        daemon.rebind(name)
+        daemon.request(name)
     tries = options.maxwait or (0 if options.only_look else MAXWAIT)
     uplink = daemon.status(name)["uplinks"][name]
     waited = 0

@@ -149,6 +149,15 @@ def _condition(assignment: Document) -> str:
     return "refused" if assignment.get("problem") else "waiting"
 
 
+def counters_text(document: Document, paint: Paint) -> str:
+    """What was counted on each uplink, one line for each counter that is not zero."""
+    lines = []
+    for name, counted in (document.get("uplinks") or {}).items():
+        lines.append(paint(name, Colour.NAME))
+        lines += [f"  {words(key)}  {plain(value)}" for key, value in sorted(counted.items())] or ["  nothing yet"]
+    return "\n".join(lines or ["There are no uplinks."]) + "\n"
+
+
 def guests_text(document: Document, paint: Paint) -> str:
     """One line for each link of a guest, from a status document."""
     lines = []

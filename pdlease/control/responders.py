@@ -33,6 +33,8 @@ from pdlease.control.history import KEPT_EVENTS, EventRing
 from pdlease.control.paging import PageStore
 from pdlease.control.roles import Role
 from pdlease.control.vocabulary import (
+    COUNTERS,
+    GUESTS,
     HISTORY,
     IDENTITY,
     PAGE_COMMAND,
@@ -41,6 +43,7 @@ from pdlease.control.vocabulary import (
     RELEASE,
     RELOAD,
     RENEW,
+    REQUEST,
     SET_LOG_LEVEL,
     STATUS,
     VERSION,
@@ -171,6 +174,8 @@ class ViewerDesk:
             PLAN: lambda: self._document(self._daemon.plan),
             WHY: lambda uplink: self._document(self._daemon.why, uplink),
             IDENTITY: lambda: self._document(self._daemon.identity),
+            GUESTS: lambda: self._document(self._daemon.guests),
+            COUNTERS: lambda uplink: self._document(self._daemon.counters, uplink),
             HISTORY: self._history,
             WAIT: self._wait,
             WATCH: self._watch,
@@ -226,6 +231,7 @@ class AdminDesk(ViewerDesk):
             **super().answers(),
             RENEW: lambda uplink: self._document(self._daemon.renew, uplink),
             REBIND: lambda uplink: self._document(self._daemon.rebind, uplink),
+            REQUEST: lambda uplink: self._document(self._daemon.request, uplink),
             RELEASE: lambda uplink, force: self._document(self._daemon.release, uplink, force),
             RELOAD: lambda dry_run: self._document(self._daemon.reload, dry_run),
             SET_LOG_LEVEL: self._set_log_level,

@@ -124,6 +124,12 @@ STATUS = _document("Status", "The status document, of all uplinks or of one.", _
 PLAN = _document("Plan", "The plan document, with the prefixes held now.")
 WHY = _document("Why", "A list of sentences: what each uplink does or waits for, and what to check.", _ANY_UPLINK)
 IDENTITY = _document("Identity", "The DUID and the IAIDs in use.")
+GUESTS = _document("Guests", "The links of guests and switches, as in the status document: `{guests, switches}`.")
+COUNTERS = _document(
+    "Counters",
+    "What was counted on each uplink since the daemon started: `{uplinks}`, name to counters; zeros are left out.",
+    _ANY_UPLINK,
+)
 HISTORY = _document(
     "History",
     "The last events, oldest first: `{events, sequence, instance}`.",
@@ -156,6 +162,13 @@ WATCH = Word(
 )
 RENEW = _document("Renew", "Send Renew now; what was started, by uplink.", _ANY_UPLINK, role=Role.ADMIN)
 REBIND = _document("Rebind", "Send Rebind now; what was started, by uplink.", _ANY_UPLINK, role=Role.ADMIN)
+REQUEST = _document(
+    "Request",
+    "Ask at once, as the original's `request` does: by Rebind where prefixes are held, else from Solicit on; what was "
+    "started, by uplink.",
+    _ANY_UPLINK,
+    role=Role.ADMIN,
+)
 RELEASE = _document(
     "Release",
     "Deprecate and remove the uplink's addresses, then give its prefixes back; answers when that is over.",
@@ -204,11 +217,14 @@ WORDS: tuple[Word, ...] = (
     PLAN,
     WHY,
     IDENTITY,
+    GUESTS,
+    COUNTERS,
     HISTORY,
     WAIT,
     WATCH,
     RENEW,
     REBIND,
+    REQUEST,
     RELEASE,
     RELOAD,
     SET_LOG_LEVEL,

@@ -167,6 +167,18 @@ class FakeDaemon:
         self.calls.append(("rebind", uplink))
         return {"wan": "Rebind was sent."}
 
+    def request(self, uplink: str | None) -> dict[str, str]:
+        self._known(uplink)
+        self.calls.append(("request", uplink))
+        return {"wan": "Rebind was sent."}
+
+    def guests(self) -> dict[str, Any]:
+        return {"schema": 1, "guests": {}, "switches": {}}
+
+    def counters(self, uplink: str | None) -> dict[str, Any]:
+        self._known(uplink)
+        return {"schema": 1, "uplinks": {"wan": {"sent_solicit": 1}}}
+
     def release(self, uplink: str, force: bool) -> Deferred[dict[str, str]]:
         self._known(uplink)
         self.calls.append(("release", uplink, force))

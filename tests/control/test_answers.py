@@ -72,6 +72,10 @@ class CommandTests(DaemonCase):
             (["log", "debug"], "log"),
             (["identity"], "identity"),
             (["guests"], "guests"),
+            (["counters"], "counters"),
+            (["counters", "wan"], "counters"),
+            (["request"], "outcomes"),
+            (["request", "wan"], "outcomes"),
             (["doctor"], "doctor"),
         ):
             outcome = await self.ctl(*arguments, "--json")
@@ -86,6 +90,8 @@ class CommandTests(DaemonCase):
                 ("reload", False),
                 ("reload", True),
                 ("set_log_level", "debug"),
+                ("request", None),
+                ("request", "wan"),
             ],
         )
 

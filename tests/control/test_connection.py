@@ -103,6 +103,9 @@ class AnswerTests(SynchronousTestCase):
         self.assertEqual(self.document(line, "Identity"), daemon.identity())
         self.assertEqual(self.document(line, "Renew"), {"wan": "Renew was sent."})
         self.assertEqual(self.document(line, "Rebind", uplink="wan"), {"wan": "Rebind was sent."})
+        self.assertEqual(self.document(line, "Request"), {"wan": "Rebind was sent."})
+        self.assertEqual(self.document(line, "Guests"), daemon.guests())
+        self.assertEqual(self.document(line, "Counters", uplink="wan"), daemon.counters("wan"))
         self.assertEqual(self.document(line, "Reload", dry_run=True)["changed"], ["wan"])
         self.assertEqual(
             self.document(line, "Release", uplink="wan", force=True), {"wan": "The prefixes were given back."}
@@ -113,6 +116,7 @@ class AnswerTests(SynchronousTestCase):
             [
                 ("renew", None),
                 ("rebind", "wan"),
+                ("request", None),
                 ("reload", True),
                 ("release", "wan", True),
                 ("set_log_level", "debug"),
@@ -139,6 +143,7 @@ class AnswerTests(SynchronousTestCase):
         """Unknown uplinks, refusals and bad arguments have codes of their own and end nothing."""
         line = Line().greet()
         self.assertEqual(line.ask("Status", uplink="lan")[b"_error_code"], b"UNKNOWN_UPLINK")
+        self.assertEqual(line.ask("Counters", uplink="lan")[b"_error_code"], b"UNKNOWN_UPLINK")
         self.assertEqual(line.ask("Wait", uplink="lan")[b"_error_code"], b"UNKNOWN_UPLINK")
         refusal = line.ask("Release", uplink="wan", force=False)
         self.assertEqual(refusal[b"_error_code"], b"REFUSED")

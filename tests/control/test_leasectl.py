@@ -104,7 +104,7 @@ class ToolTests(DaemonCase):
         self.answers = [self.daemon.wan, dict(WAN)]
         outcome = await self.tool("eth0")
         self.assertEqual((outcome.code, outcome.out, self.pauses), (0, "..\n" + REPORT, [1, 1]))
-        self.assertEqual(self.daemon.calls, [("rebind", "wan")])
+        self.assertEqual(self.daemon.calls, [("request", "wan")])
 
     async def test_maxwait(self) -> None:
         """It looks again ten times, or as often as -w says, also with -l; what came to nothing ends with 1 (D55)."""

@@ -197,6 +197,15 @@ class StatusTests(SynchronousTestCase):
 
 
 class OtherTests(SynchronousTestCase):
+    def test_counters(self) -> None:
+        """Counters are a line each, in words, below the name of their uplink."""
+        document = {"uplinks": {"wan": {"sent_solicit": 2, "discarded_wrong_client": 1}, "dsl": {}}}
+        self.assertEqual(
+            render.counters_text(document, Paint(False)),
+            "wan\n  discarded wrong client  1\n  sent solicit  2\ndsl\n  nothing yet\n",
+        )
+        self.assertEqual(render.counters_text({}, Paint(False)), "There are no uplinks.\n")
+
     def test_reload(self) -> None:
         """A reload names what changed by kind; a dry run says that it would."""
         changed = {"added": ["lte"], "replaced": ["wan"], "removed": []}
