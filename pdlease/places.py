@@ -27,14 +27,21 @@ class Account:
     gid: int
 
 
-def account(name: str, *, user_id: Callable[[], int] = os.geteuid) -> Account | None:
+def account(
+    name: str,
+    *,
+    user_id: Callable[[], int] = os.geteuid,
+    why_not: Callable[[str], str | None] = lambda name: None,
+) -> Account | None:
     """
-    The account that things are handed to; C{None} where the process is not root and nothing can be handed over.
+    The account that things are handed to; C{None} where the process is not root, or cannot become anybody else, as in a
+    user namespace of one user: nothing can be handed over then, and nobody needs to be there.
 
     @param user_id: tells who the process is.
+    @param why_not: tells why it cannot become that user.
     @raise CannotStart: when there is no such user.
     """
-    if user_id() != 0:
+    if user_id() != 0 or why_not(name) is not None:
         return None
     try:
         entry = pwd.getpwnam(name)

@@ -92,10 +92,11 @@ class Daemon(ObservedService):
     def _claim(self) -> None:
         """Take locks, make folders, start the helper, open the control socket."""
         from pdlease.interfaces import PrivilegeContext, StoreContext
+        from pdlease.sandbox.users import why_not
 
         settings = self.config.daemon
-        self._owner = account(settings.user)
-        account(settings.helper_user)
+        self._owner = account(settings.user, why_not=why_not)
+        account(settings.helper_user, why_not=why_not)
         make_folder(settings.state, 0o700, self._owner)
         make_folder(os.path.dirname(settings.control), 0o755, self._owner)
         try:

@@ -23,14 +23,20 @@ class AccountTests(SynchronousTestCase):
         """Where the process is not root nothing is handed over, and nobody is looked for."""
         self.assertIsNone(account("nosuchuser", user_id=lambda: 1000))
 
+    def test_nobody_to_become(self) -> None:
+        """In a user namespace of one user, root there cannot become anybody, and who does not exist is not missed."""
+        self.assertIsNone(account("nosuchuser", user_id=lambda: 0, why_not=lambda name: "in a user namespace"))
+
     def test_known(self) -> None:
         """A user is found with its primary group."""
         entry = pwd.getpwuid(os.getuid())
-        self.assertEqual(account(entry.pw_name, user_id=lambda: 0), Account(entry.pw_uid, entry.pw_gid))
+        self.assertEqual(
+            account(entry.pw_name, user_id=lambda: 0, why_not=lambda name: None), Account(entry.pw_uid, entry.pw_gid)
+        )
 
     def test_unknown(self) -> None:
         """Of a user that there is not it is said how to make it (exit 1)."""
-        problem = self.assertRaises(CannotStart, account, "nosuchuser", user_id=lambda: 0)
+        problem = self.assertRaises(CannotStart, account, "nosuchuser", user_id=lambda: 0, why_not=lambda n: None)
         self.assertIn("there is no user nosuchuser; make it (useradd --system nosuchuser)", str(problem))
 
 

@@ -26,6 +26,12 @@ NAMES = {
     NET_ADMIN: "NET_ADMIN",
 }
 
+WITHOUT = {
+    NET_BIND_SERVICE: "port 546 cannot be opened",
+    NET_ADMIN: "the kernel refuses every address, route and setting of a link",
+}
+"""What does not work without a capability."""
+
 _VERSION_3 = 0x20080522
 _AMBIENT_CLEAR_ALL = 4
 
@@ -90,6 +96,12 @@ def limit(kept: Iterable[int]) -> None:
 def name(number: int) -> str:
     """What a capability is called."""
     return NAMES.get(number, str(number))
+
+
+def lack(number: int) -> str:
+    """What it means that a capability is not there, and where to get it in a container, in a sentence."""
+    consequence = WITHOUT.get(number, "something that it needs does not work")
+    return f"without the capability {name(number)} {consequence} (in a container: --cap-add={name(number)})"
 
 
 def _get() -> ctypes.Array[_Data]:

@@ -150,10 +150,7 @@ def _change_user(closing: Closing, remarks: list[str]) -> None:
         become(account)
         prctl(PR_SET_KEEPCAPS, 0)
     capabilities.limit(closing.kept)
-    missing = closing.kept - capabilities.effective()
-    if missing:
-        names = " and ".join(capabilities.name(number) for number in sorted(missing))
-        remarks.append(f"without the capability {names}, which it needs")
+    remarks.extend(capabilities.lack(number) for number in sorted(closing.kept - capabilities.effective()))
 
 
 def find_uid(name: str) -> int | None:

@@ -125,7 +125,13 @@ class CapabilityTests(RootCase):
             capabilities.limit(capabilities.permitted() - {NET_ADMIN})
             return list(close(evolve(CLOSING, kept=frozenset((NET_ADMIN,)))).remarks)
 
-        self.assertEqual(in_child(act)[0], ["without the capability NET_ADMIN, which it needs"])
+        self.assertEqual(
+            in_child(act)[0],
+            [
+                "without the capability NET_ADMIN the kernel refuses every address, route and setting of a link (in a "
+                "container: --cap-add=NET_ADMIN)"
+            ],
+        )
 
     def test_not_root(self) -> None:
         """
