@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from pdlease.client.reasons import Change, DiscardReason, Reason
+from pdlease.client.reasons import Change, DiscardReason, Reason, Wait
 from pdlease.client.states import ASSOCIATION, EXCHANGE, IAState, IATrigger, State, Trigger
 from pdlease.client.turn import EXCHANGES
 
@@ -48,9 +48,14 @@ table above: one that was given or extended is enough for *served*, one NoBindin
 Reasons
 -------
 
-Why a session is as it is (``reason`` in the status document, in lower case):
+Why a session is as it is (``reason`` in the status document and in the event ``waiting``, in lower case; how often is
+``reason_...`` among the counters):
 
 {reasons}
+
+Why nothing can be sent on a link at present (the same, and ``reason`` of the event ``link``):
+
+{waits}
 
 Why a lease changed (``change`` of the event ``lease``):
 
@@ -101,6 +106,7 @@ def page() -> str:
             ((trigger.value, *(ASSOCIATION[state, trigger].name for state in IAState)) for trigger in IATrigger),
         ),
         reasons=grid(("reason", "sentence"), ((reason.name, reason.value) for reason in Reason)),
+        waits=grid(("reason", "waiting for"), ((wait.name, wait.value) for wait in Wait)),
         changes=grid(("change", "meaning"), ((change.name, change.value) for change in Change)),
         discards=grid(("reason", "meaning"), ((reason.name, reason.value) for reason in DiscardReason)),
     )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from pdlease.applier import Applier
 from pdlease.client.reasons import DiscardReason as D
-from pdlease.client.reasons import Reason
+from pdlease.client.reasons import Reason, Wait
 from pdlease.client.states import State
 from pdlease.durations import duration
 from pdlease.report import counters
@@ -23,29 +23,25 @@ if TYPE_CHECKING:
 
 _ASKING = (State.SOLICITING, State.REQUESTING, State.CONFIRMING, State.RENEWING, State.REBINDING)
 
-# What to check where an uplink waits, by how what it waits for begins; the first that fits.
-_WAITING = (
-    (
-        "link {link} to appear",
-        "Is that its name (`ip link`)?  Links of PPP, USB and VLANs appear when they are dialled, plugged in or made",
+# What to check where an uplink waits.
+_WAITING: Mapping[Wait, str] = {
+    Wait.WAITS_FOR_LINK: (
+        "Is that its name (`ip link`)?  Links of PPP, USB and VLANs appear when they are dialled, plugged in or made"
     ),
-    ("link {link} to be set up", "Set it up: `ip link set {link} up`"),
-    ("carrier on {link}", "Is the cable plugged in, and the modem or switch on?  `ip link show {link}`"),
-    (
-        "a link-local address on {link} that no other host has",
-        "Another host has this one's link-local address: are two links bridged, or is this machine a clone?",
+    Wait.WAITS_FOR_UP: "Set it up: `ip link set {link} up`",
+    Wait.WAITS_FOR_CARRIER: "Is the cable plugged in, and the modem or switch on?  `ip link show {link}`",
+    Wait.WAITS_FOR_OTHER_ADDRESS: (
+        "Another host has this one's link-local address: are two links bridged, or is this machine a clone?"
     ),
-    ("duplicate address detection on {link}", "That takes a second or two"),
-    (
-        "a link-local address on {link}",
+    Wait.WAITS_FOR_DETECTION: "That takes a second or two",
+    Wait.WAITS_FOR_ADDRESS: (
         "IPv6 may be off there, or told to make no addresses: `sysctl net.ipv6.conf.{link}.disable_ipv6 "
-        "net.ipv6.conf.{link}.addr_gen_mode` should both say 0",
+        "net.ipv6.conf.{link}.addr_gen_mode` should both say 0"
     ),
-    (
-        "UDP port 546 on {link}",
-        "Two DHCPv6 clients cannot share a link: have the other one leave {link} alone, or stop it; it is tried again",
+    Wait.WAITS_FOR_PORT: (
+        "Two DHCPv6 clients cannot share a link: have the other one leave {link} alone, or stop it; it is tried again"
     ),
-)
+}
 
 _LATE = "answers to somebody else, or to what was asked before: is another client on {link}, or does the server lag?"
 _BROKEN = "the server breaks the protocol; to show it to the provider: `tcpdump -ni {link} -vv udp port 546`"
@@ -104,16 +100,15 @@ def explanation(uplink: Uplink, share: Share | None, applier: Applier, now: floa
 def _state(uplink: Uplink, now: float) -> Iterator[str]:
     """What it does, or waits for."""
     session, link = uplink.session, uplink.link_name
-    if uplink.waits_for:
+    if uplink.waiting is not None:
         yield f"waiting for {uplink.waits_for}."
-        for begin, check in _WAITING:
-            if uplink.waits_for.startswith(begin.format(link=link)):
-                yield f"{check.format(link=link)}."
-                break
+        if uplink.waiting.reason in _WAITING:
+            yield f"{_WAITING[uplink.waiting.reason].format(link=link)}."
         for held in session.lease.prefixes:
             yield f"{held.prefix} stays in use meanwhile, {_for(held.valid_until, now)}."
     else:
-        yield f"{session.state.value}: {session.explain(now)}."
+        words = session.explain(now)
+        yield f"{session.state.value}{'; ' if words.startswith('waiting: ') else ': '}{words}."
         if deaf := uplink.upstream.deafness():
             yield f"{deaf}; until then changes upstream are not noticed."
     if session.is_rate_limited:
@@ -157,9 +152,9 @@ def _silence(uplink: Uplink) -> Iterator[str]:
 def _dropped(uplink: Uplink) -> Iterator[str]:
     """What was dropped, how often and why; where something is lacking, once for each kind of reason what to check."""
     session, said, counted = uplink.session, set[str](), counters(uplink)
-    for reason, (source, detail) in uplink.telling.last_dropped.items():
-        last = f"{source}: {detail}" if detail else source
-        yield f"dropped {_times(counted[f'discarded_{reason.name.lower()}'])}: {reason.value}; last from {last}."
+    for reason, last in uplink.telling.last_dropped.items():
+        number = counted[f"discarded_{reason.name.lower()}"]
+        yield f"{last.text}{'' if number == 1 else f'; the last of {number}'}."
         check = _CHECK.get(reason)
         if check is not None:
             said.add(check)

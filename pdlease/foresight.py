@@ -21,7 +21,6 @@ from pdlease.identity import IAIDs
 from pdlease.lease import Lease
 from pdlease.subnets import GuestShare, Taken
 from pdlease.wanted import Wanted, share
-from pdlease.wire.codes import MessageType
 from pdlease.wire.duid import DUID
 
 DuidOf = Callable[[model.Uplink], DUID]
@@ -130,11 +129,7 @@ def foresee(
             settings = settings_of(configured, duid_of(configured), iaids, None)
             after, effects = step(session, NewSettings(settings), now)
             lease = after.lease
-            sent = [
-                MessageType(effect.message.message_type).name.capitalize()
-                for effect in effects
-                if isinstance(effect, Send)
-            ]
+            sent = [effect.message.name for effect in effects if isinstance(effect, Send)]
             steps += [f"send {kind} on {name}, which asks for what is wanted now" for kind in sent]
             if not sent:
                 steps.append(f"go on with {name} under other settings; nothing is sent now")

@@ -64,13 +64,13 @@ def uplink_document(uplink: Uplink, share: Share, applier: Applier, now: float) 
     """The part of the status document that is about one uplink."""
     session = uplink.session
     coming = session.next_message
-    waits = "waits_for_router" if uplink.upstream.awaits_router else "waits_for_link"
+    waiting = uplink.waiting
     excluded = [str(held.excluded) for held in session.lease.prefixes if held.excluded is not None]
     return {
         "link": uplink.link_name,
         "state": session.state.name.lower(),
-        "reason": waits if uplink.waits_for else session.reason.name.lower(),
-        "reason_text": f"waiting for {uplink.waits_for}" if uplink.waits_for else session.sentence,
+        "reason": (session.reason if waiting is None else waiting.reason).name.lower(),
+        "reason_text": session.explain(now) if waiting is None else f"waiting for {waiting.text}",
         "server_duid": str(session.server) if session.server is not None else None,
         "server_address": session.source or None,
         "prefixes": [
@@ -85,8 +85,8 @@ def uplink_document(uplink: Uplink, share: Share, applier: Applier, now: float) 
         "sol_max_rt_server": _setter(session),
         "counters": counters(uplink),
         "last_dropped": {
-            reason.name.lower(): {"source": source, "detail": detail}
-            for reason, (source, detail) in uplink.telling.last_dropped.items()
+            reason.name.lower(): {"source": last.source, "detail": last.detail, "text": last.text}
+            for reason, last in uplink.telling.last_dropped.items()
         },
         "assignments": assignments(share, applier, now),
         "stale": [
@@ -160,6 +160,7 @@ def counters(uplink: Uplink) -> dict[str, int]:
         *((f"sent_{kind.name.lower()}", number) for kind, number in counted.sent.items()),
         *((f"received_{kind.name.lower()}", number) for kind, number in counted.received.items()),
         *((f"discarded_{reason.name.lower()}", number) for reason, number in counted.discarded.items()),
+        *((f"reason_{reason.name.lower()}", number) for reason, number in counted.reasons.items()),
         *uplink.telling.counted.items(),
     ]
     return {name: number for name, number in sorted(named) if number}

@@ -10,13 +10,31 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from attrs import frozen
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
-from pdlease.client.reasons import DiscardReason
+from pdlease.client.occurrences import Effect, Moved
+from pdlease.client.reasons import DiscardReason, Reason
+from pdlease.client.session import Session
 from pdlease.logs import Logger
 
 TELL_AFTER = 0.01
 """How long (seconds) after a message was sent it is told: telling takes as long as a near server's answer."""
+
+
+@frozen
+class Dropped:
+    """
+    Something that was dropped.
+
+    @ivar source: the sender's address.
+    @ivar detail: what exactly, in words.
+    @ivar text: the whole in words.
+    """
+
+    source: str
+    detail: str
+    text: str
 
 
 class Telling:
@@ -24,7 +42,7 @@ class Telling:
     The voice of one uplink.
 
     @ivar counted: what is counted beside the session's own counters, by name.
-    @ivar last_dropped: what was dropped last for each reason: the sender's address, and details in words.
+    @ivar last_dropped: what was dropped last for each reason.
     """
 
     log = Logger()
@@ -36,7 +54,7 @@ class Telling:
         @param told: called with the name of an event and its fields.
         """
         self.counted: dict[str, int] = {}
-        self.last_dropped: dict[DiscardReason, tuple[str, str]] = {}
+        self.last_dropped: dict[DiscardReason, Dropped] = {}
         self._uplink = uplink
         self._clock = clock
         self._told = told
@@ -72,24 +90,33 @@ class Telling:
         if not self._acting:
             self.tell_all()
 
-    def dropped(self, reason: DiscardReason, source: str, detail: str) -> None:
+    def dropped(self, reason: DiscardReason, source: str, detail: str, message: str = "") -> None:
         """
-        Tell of something that was dropped.  The log has a line of it where the reason is one that an operator should
-        know of unasked; how many of a kind are shown is L{pdlease.observers}.
+        Tell of something that was dropped, a message or a part of one.  The log has a line of it where the reason is
+        one that an operator should know of unasked; how many of a kind are shown is L{pdlease.observers}.
+
+        @param message: the name of the type of the message, where it was read.
         """
-        self.last_dropped[reason] = source, detail
         name = reason.name.lower()
+        text = reason.sentence(message, source, detail)
+        self.last_dropped[reason] = Dropped(source, detail, text)
         if reason.is_loud:
             self.log.warn(
-                "{uplink}: from {source}: {sentence}: {detail}",
-                uplink=self._uplink,
-                event="discarded",
-                fields={"reason": name},
-                source=source,
-                sentence=reason.value,
-                detail=detail,
+                "{uplink}: {text}", uplink=self._uplink, event="discarded", fields={"reason": name}, text=text
             )
-        self.tell("discarded", reason=name, text=reason.value, source=source, detail=detail)
+        self.tell("discarded", reason=name, source=source, detail=detail, text=text)
+
+    def tell_wait(self, before: Session, after: Session, effects: tuple[Effect, ...]) -> None:
+        """
+        Tell that the session is as it is for another reason than before, where no move tells so, or that it has to wait
+        for the limit on messages.
+        """
+        told = [(each.reason, each.detail) for each in effects if isinstance(each, Moved)][-1:]
+        why, was = (after.reason, after.detail), (before.reason, before.detail)
+        limited = after.is_rate_limited and not before.is_rate_limited
+        if limited or (why != was and [why] != told):
+            reason = Reason.RATE_LIMITED if after.is_rate_limited else after.reason
+            self.tell("waiting", reason=reason.name.lower(), text=after.explain(self._clock.seconds()))
 
     def tell_soon(self) -> None:
         """Tell in a moment: an answer may come in before."""

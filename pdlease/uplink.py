@@ -36,7 +36,7 @@ from pdlease.client.occurrences import (
     Request,
     Send,
 )
-from pdlease.client.reasons import DiscardReason
+from pdlease.client.reasons import DiscardReason, Wait
 from pdlease.client.session import Session, step
 from pdlease.client.settings import Chance, Settings
 from pdlease.keeping import Keeper
@@ -48,6 +48,7 @@ from pdlease.surroundings import Surroundings
 from pdlease.telling import Telling
 from pdlease.udp import ClientPort, Marks
 from pdlease.upstream import Sign, Upstream
+from pdlease.waiting import Waiting
 from pdlease.wire.describe import describe
 from pdlease.wire.information import information
 from pdlease.wire.messages import decode, encode
@@ -68,7 +69,7 @@ class Uplink:
     @ivar link_name: what the kernel calls the link.
     @ivar vrf: name of the VRF that the link has to be in, or the empty string.
     @ivar session: the one thing that changes.
-    @ivar waits_for: why nothing can be sent at present, in words, or the empty string.
+    @ivar waiting: why nothing can be sent at present, or C{None}.
     @ivar upstream: the watch over what is at the other end.
     @ivar telling: tells what happened, and what was dropped.
     """
@@ -99,7 +100,7 @@ class Uplink:
             key=record.key if record is not None else None,
             former=record.former if record is not None else (),
         )
-        self.waits_for = f"link {link_name} to appear"
+        self.waiting: Waiting | None = Waiting(Wait.WAITS_FOR_LINK, link_name)
         self.upstream = Upstream(
             link_name,
             start,
@@ -113,7 +114,8 @@ class Uplink:
         self.telling = Telling(self.name, around.clock, lambda event, fields: around.told(self, event, fields))
         self._around = around
         self._marks = marks
-        self._port_problem = self._holder = self._send_problem = ""
+        self._port_problem: Waiting | None = None
+        self._holder = self._send_problem = ""
         self._index: int | None = None
         self._was_index: int | None = None
         self._ready = False
@@ -156,15 +158,14 @@ class Uplink:
         if link is None or link.index != self._index:
             self._change_index(link)
         self.upstream.link_changed(link)
-        waits_for = self.upstream.missing(link, self.session.claims) or self._port_problem
-        if waits_for != self.waits_for:
-            self.waits_for = waits_for
-            self.telling.tell("link", waits_for=waits_for)
+        waiting = self.upstream.missing(link, self.session.claims) or self._port_problem
+        if waiting != self.waiting:
+            self._wait_for(waiting)
         if self.port is None and link is not None and not self._opening and self._socket_timer is None:
             # what is ready is judged again when it is open, which may be at once
             self._open(link)
             return
-        ready = not waits_for and self.port is not None
+        ready = waiting is None and self.port is not None
         if ready and not self._ready:
             self._ready = True
             moved = self._was_index is not None and self._was_index != self._index
@@ -172,6 +173,19 @@ class Uplink:
             self._happen(LinkUp(new_link=self.upstream.came_up() or moved))
         elif not ready:
             self._not_ready()
+
+    @property
+    def waits_for(self) -> str:
+        """Why nothing can be sent at present, in words, or the empty string."""
+        return self.waiting.text if self.waiting is not None else ""
+
+    def _wait_for(self, waiting: Waiting | None) -> None:
+        """Something else is waited for than before, or nothing any more."""
+        self.waiting = waiting
+        reason = None if waiting is None else waiting.reason.name.lower()
+        if reason is not None:
+            self.telling.count(f"reason_{reason}")
+        self.telling.tell("link", reason=reason, waits_for=self.waits_for)
 
     def attempted(self) -> Deferred[None]:
         """Fires as soon as no socket is being opened: the first message has been sent, or cannot be sent yet."""
@@ -246,7 +260,8 @@ class Uplink:
         if self._stopped:
             return
         with self.telling.acting():
-            self.session, effects = step(self.session, occurrence, self._around.clock.seconds())
+            before = self.session
+            self.session, effects = step(before, occurrence, self._around.clock.seconds())
             for effect in effects:
                 try:
                     self._carry_out(effect)
@@ -254,6 +269,7 @@ class Uplink:
                     # whatever is wrong with one effect, neither the others nor the timer must suffer
                     self.log.failure("{uplink}: {effect}", uplink=self.name, effect=type(effect).__name__)
             self._set_timer()
+            self.telling.tell_wait(before, self.session, effects)
         if self._to_keep:
             self._to_keep = False
             self.keeper.keep()
@@ -285,7 +301,7 @@ class Uplink:
         elif isinstance(effect, Moved):
             self._moved(effect)
         elif isinstance(effect, Discarded):
-            self.telling.dropped(effect.reason, effect.source, effect.detail)
+            self.telling.dropped(effect.reason, effect.source, effect.detail, effect.message)
         elif isinstance(effect, Remembered):
             self._to_keep = True
         elif isinstance(effect, Informed):
@@ -338,7 +354,7 @@ class Uplink:
     def _change_index(self, link: Link | None) -> None:
         """The link is gone or another one has its name: the old socket refers to the old index (design 16)."""
         self._close()
-        self._port_problem = ""
+        self._port_problem = None
         self._socket_wait = SOCKET_RETRY[0]
         self._index = link.index if link is not None else None
         self._not_ready()
@@ -361,7 +377,7 @@ class Uplink:
             client_socket.close()
         else:
             self._socket_wait = SOCKET_RETRY[0]
-            self._port_problem = self._holder = ""
+            self._port_problem, self._holder = None, ""
             self._mark(client_socket)
             self.port = ClientPort(self._around.reactor, client_socket, index, self.datagram_received, self.discarded)
             if self._reading:
@@ -383,19 +399,19 @@ class Uplink:
             self._tell_attempted()
             return
         problem, told = failure.value, self._port_problem
-        self._port_problem = f"a socket ({failure.getErrorMessage()})"
+        self._port_problem = Waiting(Wait.WAITS_FOR_SOCKET, self.link_name, failure.getErrorMessage())
         if not isinstance(problem, PrivilegeError):
             self.log.failure("{uplink}: opening the socket", failure, uplink=self.name)
         elif problem.errno == EADDRINUSE:
             # behind the sandbox other processes cannot be looked at: the last that is known stands
             self._holder = self._around.port_holder() or self._holder
-            self._port_problem = f"UDP port 546 on {self.link_name}, held by {self._holder or 'another DHCPv6 client'}"
-        self.waits_for = self._port_problem
+            holder = self._holder or "another DHCPv6 client"
+            self._port_problem = Waiting(Wait.WAITS_FOR_PORT, self.link_name, holder)
         # told once, however often it is tried
         (self.log.debug if told == self._port_problem else self.log.warn)(
-            "{uplink}: waiting for {what}; trying again", uplink=self.name, what=self.waits_for
+            "{uplink}: waiting for {what}; trying again", uplink=self.name, what=self._port_problem.text
         )
-        self.telling.tell("link", waits_for=self.waits_for)
+        self._wait_for(self._port_problem)
         self._tell_attempted()
         self._socket_timer = self._around.clock.callLater(self._socket_wait, self._open_again)
         self._socket_wait = min(2 * self._socket_wait, SOCKET_RETRY[1])

@@ -18,7 +18,9 @@ from attrs import frozen
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from pdlease.client.occurrences import Ask, LinkUp, Occurrence, Request, UpstreamChanged
+from pdlease.client.reasons import Wait
 from pdlease.kernel import Advertised, AdvertisedPrefix, KernelTable, Link
+from pdlease.waiting import Waiting, usable_link_local, what_is_missing
 
 SETTLE = 0.5
 """
@@ -119,7 +121,6 @@ class Upstream:
     The watch over what is at the other end of one uplink.
 
     @ivar link_name: what the kernel calls the link.
-    @ivar awaits_router: whether nothing is missing any more but a Router Advertisement.
     @ivar on_link: every prefix that was seen on the link, named by a router or that of an address: none of them may be
         on a downstream link as well.  One that was seen once stays: a subnet that came and went would move links.
     """
@@ -145,7 +146,6 @@ class Upstream:
         @param vrf: name of the VRF that the link must be in, or the empty string.
         """
         self.link_name = link_name
-        self.awaits_router = False
         self._start = start
         self._vrf = vrf
         self._clock = clock
@@ -174,25 +174,23 @@ class Upstream:
 
     # What the uplink asks and tells.
 
-    def missing(self, link: Link | None, holding: bool) -> str:
+    def missing(self, link: Link | None, holding: bool) -> Waiting | None:
         """
-        Why nothing can be sent on the link now, or the empty string.
+        Why nothing can be sent on the link now, or C{None}.
 
         A lease that is held is confirmed without waiting for any router (R-18.2.12-01), unless the prefixes with the P
         flag that there were are gone (PF-04).
 
         @param holding: whether a lease is held, or one from before a restart is to be asked for.
         """
-        self.awaits_router = False
         problem = what_is_missing(self.link_name, link, self._table, self._vrf)
-        if problem or link is None:
+        if problem is not None or link is None:
             return problem
         wanted = self._wanted_advertisement(link.index, holding)
         if not wanted:
-            return ""
-        self.awaits_router = True
+            return None
         deaf = self.deafness()
-        return f"{wanted}, but {deaf}" if deaf else wanted
+        return Waiting(Wait.WAITS_FOR_ROUTER, self.link_name, f"{wanted}, but {deaf}" if deaf else wanted)
 
     def deafness(self) -> str:
         """Why Router Advertisements are not heard, in words; or the empty string."""
@@ -276,14 +274,14 @@ class Upstream:
     # Judging.
 
     def _wanted_advertisement(self, index: int, holding: bool) -> str:
-        """Which Router Advertisement is waited for, in words; or the empty string."""
+        """What the Router Advertisement that is waited for has, in words; or the empty string."""
         if self._start == "ra" and not (holding or self._has_begun):
             advertised = self._table.advertised.get(index, Advertised())
             if not (advertised.managed or advertised.other):
-                return f"a Router Advertisement on {self.link_name} with the M or O flag"
+                return "the M or O flag"
         if self._start == "p-flag" and not self._view.delegating and (self._has_delegated or not holding):
             blind = ", which this kernel does not tell of" if self._is_reduced else ""
-            return f"a Router Advertisement on {self.link_name} with a prefix that has the P flag{blind}"
+            return f"a prefix that has the P flag{blind}"
         return ""
 
     def _current(self) -> View:
@@ -362,40 +360,3 @@ class Upstream:
         elif Sign.DELEGATING_CHANGED in found:
             occurrence = Ask(Request.REBIND)
         self._happened(occurrence, tuple(sign for sign in Sign if sign in found))
-
-
-def usable_link_local(table: KernelTable, index: int) -> list[IPv6Address]:
-    """The link-local addresses of a link that packets can be sent from."""
-    return [
-        ip
-        for (there, ip), address in table.addresses.items()
-        if there == index
-        and isinstance(ip, IPv6Address)
-        and ip.is_link_local
-        and not address.tentative
-        and not address.duplicate
-    ]
-
-
-def what_is_missing(name: str, link: Link | None, table: KernelTable, vrf: str = "") -> str:
-    """Why nothing can be sent on a link now, or the empty string (R-5-04); C{vrf} is the VRF that it must be in."""
-    if link is None:
-        return f"link {name} to appear"
-    if vrf and (link.master is None or link.master not in table.links or table.links[link.master].name != vrf):
-        return f"link {name} to be in VRF {vrf}" if table.link_named(vrf) else f"VRF {vrf} to appear"
-    if not link.is_up:
-        return f"link {name} to be set up"
-    if not link.has_carrier:
-        return f"carrier on {name}"
-    if usable_link_local(table, link.index):
-        return ""
-    own = [
-        address
-        for (index, ip), address in table.addresses.items()
-        if index == link.index and ip.version == 6 and ip.is_link_local
-    ]
-    if any(address.duplicate for address in own):
-        return f"a link-local address on {name} that no other host has"
-    if own:
-        return f"duplicate address detection on {name}"
-    return f"a link-local address on {name}"

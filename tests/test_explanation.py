@@ -69,12 +69,11 @@ class WhyTests(ReportCase):
         stray = encode(Message(MessageType.RELAY_FORWARD, 1))
         house.arrive(house.line(), stray)
         self.assertIn(
-            "wan: dropped once: message type that only servers and relays receive (R-16.2-01); last from fe80::5e: "
-            "Relay_forward.",
+            "wan: Relay-forward from fe80::5e dropped: message type that only servers and relays receive (R-16.2-01).",
             self.why(),
         )
         house.arrive(house.line(), stray)
-        self.assertTrue([line for line in self.why() if line.startswith("wan: dropped 2 times: ")])
+        self.assertTrue([line for line in self.why() if line.endswith("(R-16.2-01); the last of 2.")])
 
 
 def without(answer: bytes, kind: type, *instead: Option) -> bytes:
@@ -118,15 +117,17 @@ class LyingServerTests(ReportCase):
     def test_nothing_to_give(self) -> None:
         """NoPrefixAvail is said in the server's words, and the provider is to be asked."""
         told = self.told(lambda answer: answer, Terms(pools=()))
-        self.assertIn("wan: looking for servers (Solicit): server said NoPrefixAvail (no prefix is left)", told)
-        self.assertRegex(told, r"wan: dropped \d+ times: Advertise without a usable prefix")
+        self.assertIn(
+            "wan: looking for servers (Solicit); waiting: server said NoPrefixAvail (no prefix is left)", told
+        )
+        self.assertRegex(told, r"dropped: Advertise without a usable prefix.*; the last of \d+")
         self.assertIn("wan: Ask the provider whether this line has prefix delegation", told)
         self.assertIn("pdleasectl identity import", told)
 
     def test_other_transaction(self) -> None:
         """Answers with another transaction id are late ones, or another client's."""
         told = self.told(lambda answer: answer[:1] + b"\0\0\0" + answer[4:])
-        self.assertRegex(told, r"wan: dropped \d+ times: transaction id")
+        self.assertRegex(told, r"dropped: transaction id.*; the last of \d+")
         self.assertIn("is another client on eth0, or does the server lag?", told)
 
     def test_other_client(self) -> None:
@@ -136,19 +137,19 @@ class LyingServerTests(ReportCase):
             return without(answer, ClientId, ClientId(DUID.from_uuid(bytes(16))))
 
         told = self.told(other)
-        self.assertRegex(told, r"wan: dropped \d+ times: Client Identifier of another client")
+        self.assertRegex(told, r"dropped: Client Identifier of another client.*; the last of \d+")
         self.assertIn("is another client on eth0, or does the server lag?", told)
 
     def test_without_server_identifier(self) -> None:
         """A message without what it must contain is the server's fault, and how to show it to the provider is told."""
         told = self.told(lambda answer: without(answer, ServerId))
-        self.assertRegex(told, r"wan: dropped \d+ times: no Server Identifier")
+        self.assertRegex(told, r"dropped: no Server Identifier.*; the last of \d+")
         self.assertIn("wan: The server breaks the protocol; to show it to the provider: `tcpdump -ni eth0 -vv", told)
 
     def test_garbage(self) -> None:
         """So is what is no DHCPv6 message at all."""
         told = self.told(lambda answer: b"\x02\xff\xff")
-        self.assertRegex(told, r"wan: dropped \d+ times: datagram that is no DHCPv6 message")
+        self.assertRegex(told, r"dropped: datagram that is no DHCPv6 message.*; the last of \d+")
         self.assertIn("wan: The server breaks the protocol", told)
 
     def test_wrong_prefix(self) -> None:
@@ -253,7 +254,7 @@ class LimitTests(ReportCase):
         house.silent.add("eth0")
         house.wait(1900)
         said, silent = self.why()
-        self.assertIn("(Renew, from T1): T1 passed, next Renew in ", said)
+        self.assertIn("(Renew, from T1); waiting: T1 passed, next Renew in ", said)
         self.assertRegex(silent, r"^wan: nobody has answered that yet \(sent .*: Solicit 1, Request 1, Renew \d+\)\.$")
 
     def test_late_answer_of_no_consequence(self) -> None:
@@ -262,7 +263,7 @@ class LimitTests(ReportCase):
         options = (ServerId(DUID.from_uuid(bytes(16))), ClientId(house.identity.duid))
         reply = Message(MessageType.REPLY, 1, options)
         house.arrive(house.line(), encode(reply))
-        self.assertEqual(self.why()[1:], ["wan: dropped once: nothing was asked; last from fe80::5e: Reply."])
+        self.assertEqual(self.why()[1:], ["wan: Reply from fe80::5e dropped: nothing was asked."])
 
     def test_not_kept(self) -> None:
         """A lease that cannot be written down is told with the reason."""

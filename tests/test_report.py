@@ -68,7 +68,7 @@ class DocumentTests(ReportCase):
         document = self.document()
         self.assertEqual(
             [document[key] for key in ("state", "reason", "reason_text", "next_message", "next_message_seconds")],
-            ["down", "waits_for_link", "waiting for carrier on eth0", None, None],
+            ["down", "waits_for_carrier", "waiting for carrier on eth0", None, None],
         )
         self.assertEqual(len(document["prefixes"]), 1)  # type: ignore[arg-type]
 

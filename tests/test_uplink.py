@@ -426,7 +426,7 @@ class EffectTests(UplinkCase):
         self.assertEqual([event["sequence"] for event in house.events], list(range(1, len(house.events) + 1)))
         self.assertEqual(
             [event["event"] for event in house.events],
-            ["link", "state", "sent", "received", "state", "sent", "received", "lease", "state"],
+            ["link", "state", "sent", "waiting", "received", "waiting", "state", "sent", "received", "lease", "state"],
         )
 
     def test_told_after_acting(self) -> None:

@@ -44,6 +44,7 @@ def arrived(turn: Turn, occurrence: Arrived) -> None:
     Look at a message.
     """
     message, source = occurrence.message, occurrence.source
+    turn.heard = message.name
     problem = type_problem(message)
     if problem is None and message.message_type == MessageType.RECONFIGURE:
         _reconfigure(turn, occurrence)

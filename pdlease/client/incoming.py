@@ -75,7 +75,7 @@ def type_problem(message: Message) -> Remark | None:
     if message.message_type not in _KNOWN:
         return DiscardReason.UNKNOWN_TYPE, f"type {message.message_type}"
     if message.message_type not in _FROM_SERVERS:
-        return DiscardReason.CLIENT_TYPE, MessageType(message.message_type).name.capitalize()
+        return DiscardReason.CLIENT_TYPE, message.name
     return None
 
 
@@ -85,7 +85,7 @@ def answer(message: Message, settings: Settings, exchange: Exchange | None) -> A
 
     @param exchange: the exchange under way, or C{None}.
     """
-    name = MessageType(message.message_type).name.capitalize()
+    name = message.name
     server = message.server_id
     client = message.client_id
     if server is None:

@@ -150,11 +150,13 @@ class Discarded:
     @ivar reason: why.
     @ivar source: where it came from.
     @ivar detail: what exactly, in words; may be empty.
+    @ivar message: the name of the message's type.
     """
 
     reason: DiscardReason
     source: str
     detail: str = ""
+    message: str = ""
 
 
 @frozen

@@ -59,6 +59,30 @@ class Reason(Enum):
 
 
 @unique
+class Wait(Enum):
+    """
+    Why nothing can be sent on a link at present.  The value is a template: C{{link}} is replaced by the link's name,
+    C{{detail}} by what is known besides.
+    """
+
+    WAITS_FOR_LINK = "link {link} to appear"
+    WAITS_FOR_VRF = "VRF {detail} to appear"
+    WAITS_FOR_MASTER = "link {link} to be in VRF {detail}"
+    WAITS_FOR_UP = "link {link} to be set up"
+    WAITS_FOR_CARRIER = "carrier on {link}"
+    WAITS_FOR_ADDRESS = "a link-local address on {link}"
+    WAITS_FOR_DETECTION = "duplicate address detection on {link}"
+    WAITS_FOR_OTHER_ADDRESS = "a link-local address on {link} that no other host has"
+    WAITS_FOR_ROUTER = "a Router Advertisement on {link} with {detail}"
+    WAITS_FOR_PORT = "UDP port 546 on {link}, held by {detail}"
+    WAITS_FOR_SOCKET = "a socket ({detail})"
+
+    def sentence(self, link: str, detail: str) -> str:
+        """What is waited for, in words."""
+        return self.value.replace("{link}", link).replace("{detail}", detail)
+
+
+@unique
 class Change(Enum):
     """
     Why the lease is another one than before.
@@ -126,6 +150,25 @@ class DiscardReason(Enum):
     RECONFIGURE_POINTLESS = "Reconfigure while nothing is held"
 
     @property
+    def is_part(self) -> bool:
+        """Whether it is said of a part of a message, the rest of which is used."""
+        return self in _PARTS
+
+    def sentence(self, message: str, source: str, detail: str) -> str:
+        """
+        What was dropped, in words: C{Advertise from fe80::1 dropped: transaction id}.
+
+        @param message: the name of its type; empty where it was not read.
+        @param source: where it came from.
+        @param detail: what exactly; empty or the name again where there is nothing to add.
+        """
+        name = message or "datagram"
+        more = f": {detail}" if detail and detail != message else ""
+        if self.is_part:
+            return f"part of {name} from {source} ignored: {self.value}{more}"
+        return f"{name} from {source} dropped: {self.value}{more}"
+
+    @property
     def is_loud(self) -> bool:
         """Whether the log tells of it unasked: a server that means us says what cannot be used."""
         return self in _LOUD
@@ -145,5 +188,25 @@ _LOUD = frozenset(
         DiscardReason.PREFIX_TOO_LONG,
         DiscardReason.TOO_MANY_PREFIXES,
         DiscardReason.REPEATED_OPTION,
+    }
+)
+
+_PARTS = frozenset(
+    {
+        DiscardReason.IA_NOT_OURS,
+        DiscardReason.IA_REPEATED,
+        DiscardReason.IA_TIMES,
+        DiscardReason.IA_TIMES_LATE,
+        DiscardReason.IA_STATUS_WITH_PREFIX,
+        DiscardReason.PREFIX_LIFETIMES,
+        DiscardReason.PREFIX_KIND,
+        DiscardReason.PREFIX_HOST_BITS,
+        DiscardReason.PREFIX_STATUS,
+        DiscardReason.PREFIX_OVERLAP,
+        DiscardReason.PREFIX_TOO_LONG,
+        DiscardReason.TOO_MANY_PREFIXES,
+        DiscardReason.MALFORMED_OPTION,
+        DiscardReason.REPEATED_OPTION,
+        DiscardReason.SURPLUS,
     }
 )

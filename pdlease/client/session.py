@@ -177,6 +177,8 @@ class Session:
     def sentence(self) -> str:
         """Why the session is as it is."""
         words = self.reason.sentence(self.detail)
+        if self.exchange is not None:
+            words = f"waiting: {words}"
         return f"{words}; {Reason.RATE_LIMITED.value}" if self.is_rate_limited else words
 
     def explain(self, now: float) -> str:
@@ -185,12 +187,16 @@ class Session:
 
         @param now: boot-clock second.
         """
+        words = self.sentence
+        if self.evidence_until < inf:
+            left = duration(max(0, round(self.evidence_until - now)))
+            words = f"{words}; there are signs of another upstream: given up in {left} unless a server answers"
         coming = self.next_message
         if coming is None:
-            return self.sentence
+            return words
         kind, at = coming
         name = kind.name.capitalize().replace("_", "-")
-        return f"{self.sentence}, next {name} in {duration(round(at - now))}"
+        return f"{words}, next {name} in {duration(round(at - now))}"
 
     @classmethod
     def begin(

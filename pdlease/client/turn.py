@@ -66,12 +66,14 @@ class Turn:
     @ivar session: the session as far as it has come.
     @ivar now: boot-clock second of the step.
     @ivar effects: what is to be done so far.
+    @ivar heard: the name of the type of the message that is looked at; empty where there is none.
     """
 
     def __init__(self, session: Session, now: float) -> None:
         self.session = session
         self.now = now
         self.effects: list[Effect] = []
+        self.heard = ""
 
     def become(self, **changes: object) -> None:
         """
@@ -89,14 +91,14 @@ class Turn:
         """
         Tell why the session is as it is, without any change of state.
         """
-        self.become(reason=reason, detail=detail)
+        self.become(reason=reason, detail=detail, counters=self.session.counters.one_more(reason))
 
     def discard(self, reason: DiscardReason, source: str, detail: str) -> None:
         """
         Drop something, counted.
         """
         self.become(counters=self.session.counters.one_discarded(reason))
-        self.emit(Discarded(reason, source, detail))
+        self.emit(Discarded(reason, source, detail, self.heard))
 
     def discard_parts(self, parts: Iterable[Remark], source: str) -> None:
         """
@@ -124,7 +126,8 @@ class Turn:
             return False
         if step.gives_up:
             self._give_up(Change.RELEASED if trigger is Trigger.RELEASE_ASKED else Change.GIVEN_UP)
-        self.become(state=step.to, reason=step.reason, detail=detail, exchange=None, chosen=offer)
+        self.note(step.reason, detail)
+        self.become(state=step.to, exchange=None, chosen=offer)
         self.emit(Moved(old, step.to, step.reason, detail))
         if step.to is not State.REQUESTING:
             self.become(offers=())
@@ -205,6 +208,10 @@ class Turn:
         else:
             lease = session.lease if session.lease.prefixes else session.suspect or session.lease
         session = self._next_lengths(exchange)
+        if session.rate.free_at > exchange.next_at:
+            # it was due before, and had to wait
+            self.become(counters=self.session.counters.one_more(Reason.RATE_LIMITED))
+            session = self.session
         message = build(session.settings, exchange, self.now, lease, session.associations, session.chosen)
         longest = None
         if exchange.message_type is MessageType.SOLICIT:

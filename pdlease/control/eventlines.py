@@ -75,10 +75,14 @@ def _received(event: Event, paint: Paint) -> str:
 
 
 def _discarded(event: Event, paint: Paint) -> str:
-    why = plain(event.get("text") or words(event.get("reason")))
-    detail = f" ({plain(event['detail'])})" if event.get("detail") else ""
+    if event.get("text"):
+        return paint(event["text"], Colour.WAITING)
     source = f", from {plain(event['source'])}" if event.get("source") else ""
-    return f"{paint('dropped', Colour.WAITING)}: {why}{detail}{source}"
+    return f"{paint('dropped', Colour.WAITING)}: {words(event.get('reason'))}{source}"
+
+
+def _waiting(event: Event, paint: Paint) -> str:
+    return paint(event.get("text") or words(event.get("reason")), Colour.WAITING)
 
 
 def _lease(event: Event, paint: Paint) -> str:
@@ -113,6 +117,7 @@ def _information(event: Event, paint: Paint) -> str:
 _KNOWN: Mapping[str, Callable[[Event, Paint], str]] = {
     "state": _state,
     "link": _link,
+    "waiting": _waiting,
     "sent": _sent,
     "received": _received,
     "discarded": _discarded,

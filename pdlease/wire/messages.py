@@ -61,6 +61,14 @@ class Message:
         return tuple([option for option in self.options if isinstance(option, kind)])
 
     @property
+    def name(self) -> str:
+        """The name of its type, as RFCs write it; C{message of type 99} for one that nobody knows."""
+        try:
+            return MessageType(self.message_type).name.capitalize().replace("_", "-")
+        except ValueError:
+            return f"message of type {self.message_type}"
+
+    @property
     def surplus(self) -> int:
         """How many stray octets stood behind the last option; they do no harm, and are counted (R-16-20)."""
         return 0 if self.message_type in _RELAYED else len(self.remainder)

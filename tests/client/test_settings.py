@@ -243,7 +243,7 @@ class WhatIsShownTests(SynchronousTestCase):
             c.session.explain(c.now), r"^server [0-9a-f]+ gave the prefixes .*, next Renew in 16 min 40 s$"
         )
         c.until_sent(MessageType.RENEW)
-        self.assertRegex(c.session.explain(c.now), r"^T1 passed, next Renew in (9|10|11) s$")
+        self.assertRegex(c.session.explain(c.now), r"^waiting: T1 passed, next Renew in (9|10|11) s$")
         c.reply(association(1, Status(6, "pool is empty")))
         self.assertIn("NoPrefixAvail (pool is empty); the prefixes are kept", c.session.explain(c.now))
 

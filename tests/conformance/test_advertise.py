@@ -61,7 +61,7 @@ class SelectionTests(SynchronousTestCase):
         """R-18.2.9-03: one sentence says what the server said and when the next Solicit goes out."""
         c = soliciting()
         c.advertise(association(1, Status(6)))
-        self.assertEqual(c.session.explain(c.now), "server said NoPrefixAvail, next Solicit in 1 s")
+        self.assertEqual(c.session.explain(c.now), "waiting: server said NoPrefixAvail, next Solicit in 1 s")
         self.assertEqual(soliciting().session.explain(1000.0), "no server has answered yet, next Solicit in 1 s")
 
     def test_timer_untouched(self) -> None:

@@ -13,7 +13,19 @@ from pdlease.control.wording import Paint
 
 PLAIN = Paint(False)
 
-KNOWN = ("link", "state", "sent", "received", "discarded", "lease", "upstream", "store", "information", "released")
+KNOWN = (
+    "link",
+    "waiting",
+    "state",
+    "sent",
+    "received",
+    "discarded",
+    "lease",
+    "upstream",
+    "store",
+    "information",
+    "released",
+)
 
 
 class EventTests(SynchronousTestCase):
@@ -44,9 +56,14 @@ class EventTests(SynchronousTestCase):
             ),
             ("received REPLY 1, from fe80::1", "received", {"message": "REPLY 1", "source": "fe80::1"}),
             (
-                "dropped: transaction id (REPLY), from fe80::1",
+                "Reply from fe80::1 dropped: transaction id",
                 "discarded",
-                {"reason": "transaction_id", "text": "transaction id", "source": "fe80::1", "detail": "REPLY"},
+                {"reason": "transaction_id", "text": "Reply from fe80::1 dropped: transaction id", "detail": "Reply"},
+            ),
+            (
+                "waiting: server said NoPrefixAvail, next Solicit in 41 s",
+                "waiting",
+                {"text": "waiting: server said NoPrefixAvail, next Solicit in 41 s", "reason": "nothing_offered"},
             ),
             ("dropped: too long", "discarded", {"reason": "too_long", "source": "", "detail": ""}),
             (
@@ -99,6 +116,7 @@ class EventTests(SynchronousTestCase):
         lists = {"prefixes": [evil], "excluded": [evil], "options": [{"name": evil, "values": [evil]}]}
         for name in (
             "link",
+            "waiting",
             "state",
             "sent",
             "received",
@@ -114,5 +132,5 @@ class EventTests(SynchronousTestCase):
 
     def test_nothing_known(self) -> None:
         """An event that lacks its fields is a line all the same."""
-        for name in KNOWN:
+        for name in (*KNOWN, "released"):
             self.assertTrue(self.line(name))

@@ -125,7 +125,7 @@ class UplinkTests(WithServer):
         )
 
     def test_flapping(self) -> None:
-        """A link that goes up and down twenty times in two seconds costs few messages and no lease (R-18.2.12-06)."""
+        """R-18.2.12-06: a link that goes up and down twenty times in two seconds costs few messages and no lease."""
         self.start()
         since = self.now()
         # of a carrier that comes and goes as fast the kernel may tell nothing at all

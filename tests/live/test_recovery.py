@@ -262,7 +262,7 @@ class StartTests(LiveCase):
         self.assertIn("held by python3", text)
         time.sleep(2.5)
         self.assertIn("held by python3", daemon.status()["reason_text"])
-        self.assertEqual(daemon.status()["reason"], "waits_for_link")
+        self.assertEqual(daemon.status()["reason"], "waits_for_port")
         holder.stop()
         self.first(heard, MessageType.SOLICIT, 0, 10)
 
