@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from enum import IntEnum
 
+from pdlease.wire.chain import OpaqueOption, Option
 from pdlease.wire.codes import INFINITY, MessageType, StatusCode
 from pdlease.wire.messages import Message
 from pdlease.wire.options import ElapsedTime, Status
@@ -20,7 +21,12 @@ LONGEST_WORDS = 120
 """Characters of a server's words that a description shows."""
 
 MOST_SHOWN = 8
-"""Associations, prefixes in one of them, and malformed options that a description spells out; the rest is counted."""
+"""
+Associations, prefixes in one of them, malformed and unknown options that a description spells out; the rest is counted.
+"""
+
+LONGEST_CONTENT = 16
+"""Octets of an unknown option that a description shows."""
 
 
 def describe(message: Message) -> str:
@@ -28,10 +34,11 @@ def describe(message: Message) -> str:
     Say in one line what a message is about.
 
     Type and transaction first, then the server, every association with its prefixes, the status, and whatever else
-    steers the exchange; at most L{LONGEST_LINE} characters.
+    steers the exchange, and what is not understood at any level; at most L{LONGEST_LINE} characters.
     """
     head = f"{_name(MessageType, message.message_type)} {message.transaction_id:06x}"
-    details = _server(message) + _associations(message) + _steering(message) + _faults(message)
+    details = _server(message) + _associations(message) + _steering(message)
+    details += _unknown(message.options) + _faults(message)
     line = f"{head}: {'; '.join(details)}" if details else head
     return line if len(line) <= LONGEST_LINE else line[: LONGEST_LINE - 1] + "…"
 
@@ -69,7 +76,7 @@ def _association(association: IAPD) -> str:
     """
     prefixes = association.prefixes
     told = [_prefix(prefix) for prefix in prefixes[:MOST_SHOWN]] + _left_out(len(prefixes), "prefixes")
-    told += _status(association.status)
+    told += _status(association.status) + _unknown(association.options)
     head = f"IA_PD {association.iaid} (T1 {_seconds(association.t1)}, T2 {_seconds(association.t2)})"
     return f"{head} {', '.join(told)}" if told else head
 
@@ -82,7 +89,7 @@ def _prefix(prefix: IAPrefix) -> str:
     excluded = prefix.excluded
     if excluded is not None:
         told += f", less {excluded}"
-    return ", ".join([told, *_status(prefix.status)]) + ")"
+    return ", ".join([told, *_status(prefix.status), *_unknown(prefix.options)]) + ")"
 
 
 def _steering(message: Message) -> list[str]:
@@ -106,6 +113,18 @@ def _steering(message: Message) -> list[str]:
     if message.inf_max_rt is not None:
         told.append(f"INF_MAX_RT {message.inf_max_rt} s")
     return told
+
+
+def _unknown(options: tuple[Option, ...]) -> list[str]:
+    """
+    Show what nobody here understands, as it came.
+    """
+    opaque = [option for option in options if isinstance(option, OpaqueOption)]
+    told = []
+    for option in opaque[:MOST_SHOWN]:
+        more = "…" if len(option.data) > LONGEST_CONTENT else ""
+        told.append(f"option {option.code} ({option.data[:LONGEST_CONTENT].hex() or 'empty'}{more})")
+    return told + _left_out(len(opaque), "unknown options")
 
 
 def _faults(message: Message) -> list[str]:

@@ -53,7 +53,28 @@ class DescribeTests(SynchronousTestCase):
     def test_bare(self) -> None:
         """A message without anything to tell is its type and transaction; an unknown type is its number."""
         self.assertEqual(describe(Message(7, 0xABC)), "REPLY 000abc")
-        self.assertEqual(describe(Message(99, 1, (OpaqueOption(9999, b"x"),))), "99 000001")
+        self.assertEqual(describe(Message(99, 1)), "99 000001")
+
+    def test_unknown(self) -> None:
+        """What is not understood is shown as it came, at every level, bounded in number and in length (B.1-02)."""
+        data = octets(
+            """
+            07 000001
+            fde8 0002 cafe                          # at the top
+            0019 0035 00000001 00000000 00000000    # IA_PD
+              001a 0021 0000000a 00000014 38 20010db8000000000000000000000000
+                fde9 0004 0badcafe                  # in the prefix
+              fdea 0000                             # in the association
+            """
+        )
+        self.assertEqual(
+            describe(decode(data)),
+            "REPLY 000001: IA_PD 1 (T1 0 s, T2 0 s) 2001:db8::/56 (preferred 10 s, valid 20 s, option 65001 "
+            "(0badcafe)), option 65002 (empty); option 65000 (cafe)",
+        )
+        many = Message(7, 1, tuple(OpaqueOption(9000 + number, bytes(999)) for number in range(MOST_SHOWN + 2)))
+        self.assertTrue(describe(many).startswith(f"REPLY 000001: option 9000 ({'00' * 16}…); option 9001 "))
+        self.assertTrue(describe(many).endswith("; 2 more unknown options"))
 
     def test_empty_association(self) -> None:
         """An association without a prefix or a status is shown all the same; what has no end is said so."""
