@@ -62,7 +62,9 @@ class SelectionTests(SynchronousTestCase):
         c = soliciting()
         c.advertise(association(1, Status(6)))
         self.assertEqual(c.session.explain(c.now), "waiting: server said NoPrefixAvail, next Solicit in 1 s")
-        self.assertEqual(soliciting().session.explain(1000.0), "no server has answered yet, next Solicit in 1 s")
+        self.assertEqual(
+            soliciting().session.explain(1000.0), "waiting: no server has answered yet, next Solicit in 1 s"
+        )
 
     def test_timer_untouched(self) -> None:
         """R-18.2.9-06: an ignored Advertise 0.1 s after each Solicit leaves the gaps as they are with silence."""
