@@ -34,6 +34,7 @@ from pdlease.privilege.execute import Executor
 from pdlease.privilege.policy import Policy
 from pdlease.privilege.refusals import RefusalLog
 from pdlease.sandbox.closing import close
+from pdlease.sandbox.libc import give_memory_back
 from pdlease.sandbox.users import SandboxError
 
 CONNECTION = 3
@@ -152,6 +153,8 @@ def main(path: str) -> NoReturn:
     connection = socket.socket(fileno=CONNECTION)
     try:
         answer: Answer = prepare(path).answer
+        # reading the program and the configuration has left more than a megabyte behind
+        give_memory_back()
     except PrivilegeError as error:
         answer = refuse(error)
     serve(connection, answer)

@@ -42,6 +42,13 @@ def syscall(number: int, *arguments: object) -> int:
     )
 
 
+def give_memory_back() -> None:
+    """Give memory that was freed back to the kernel, where the C library can."""
+    trim = getattr(_LIBRARY, "malloc_trim", None)
+    if trim is not None:
+        trim(0)
+
+
 def _checked(result: int, name: str) -> int:
     if result < 0:
         number = ctypes.get_errno()

@@ -63,12 +63,16 @@ class HelperTests(NamespaceCase):
 
     async def test_small(self) -> None:
         """
-        The helper's share of memory is below 16 MiB.
+        The helper's share of memory is below 16 MiB where it shares the interpreter with the daemon alone, and what it
+        has for itself below 12 MiB; measured are 13.6 and 10.3 (issue 4, point 4).
         """
         await self.started()
         with open(f"/proc/{self.pid()}/smaps_rollup") as file:
             sizes = {line.split()[0]: int(line.split()[1]) for line in file.readlines()[1:]}
-        self.assertLess(sizes["Pss:"], 16 * 1024)
+        alone = sizes["Private_Clean:"] + sizes["Private_Dirty:"]
+        shared = sizes["Shared_Clean:"] + sizes["Shared_Dirty:"]
+        self.assertLess(alone + shared / 2, 16 * 1024)
+        self.assertLess(sizes["Private_Dirty:"], 12 * 1024)
 
     async def test_signals_of_the_group_are_ignored(self) -> None:
         """
