@@ -30,6 +30,7 @@ from pdlease.kernel import (
 from pdlease.linksettings import Raw, raw, raw_after, with_raw
 from pdlease.operations import (
     INFINITE,
+    CheckLink,
     DisableIPv6,
     EnableIPv6,
     Operation,
@@ -201,6 +202,6 @@ def _result(operation: Operation, since: float, protocol: int) -> Shown:
         return KernelRoute(prefix=operation.prefix, table=operation.table, metric=operation.metric, kind=UNREACHABLE)
     if isinstance(operation, (EnableIPv6, DisableIPv6)):
         return isinstance(operation, DisableIPv6)
-    if isinstance(operation, (RemoveAddress, RemoveIPv4, RemoveRoute, RemoveUnreachable)):
+    if isinstance(operation, (RemoveAddress, RemoveIPv4, RemoveRoute, RemoveUnreachable, CheckLink)):
         return None
     return raw_after(operation)

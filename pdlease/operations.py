@@ -21,6 +21,21 @@ INFINITE = 0xFFFFFFFF
 
 
 @frozen(kw_only=True)
+class CheckLink:
+    """
+    Find out whether a link exists, is called so, and is of the kind that it must be (P7); nothing is changed.
+
+    Every other operation answers the same where its link is missing: nothing has to be asked before.
+    """
+
+    link: str
+    index: int
+
+    def __str__(self) -> str:
+        return f"find {self.link}"
+
+
+@frozen(kw_only=True)
 class PutAddress:
     """
     Add an IPv6 address, or give the one that is there these lifetimes without a gap (RTM_NEWADDR with replace).
@@ -255,6 +270,7 @@ LinkSetting = Union[SetMaster, ClearMaster, SetDescription, SetGroup, SetUp, Set
 """What sets something about a link that cannot carry our mark."""
 
 Operation = Union[
+    CheckLink,
     PutAddress,
     RemoveAddress,
     PutRoute,

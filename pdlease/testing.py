@@ -11,7 +11,7 @@ are in L{pdlease.interfaces}.
 
 from __future__ import annotations
 
-from errno import ESTALE
+from errno import ENODEV, ESTALE
 from ipaddress import IPv4Interface, IPv6Interface, IPv6Network
 from math import inf
 from typing import TYPE_CHECKING, Any
@@ -35,6 +35,7 @@ from pdlease.interfaces import (
 from pdlease.lease import Binding, DelegatedPrefix, Lease, ReconfigureKey, UplinkRecord
 from pdlease.operations import (
     LONGEST_DESCRIPTION,
+    CheckLink,
     ClearMaster,
     Operation,
     PrivilegeError,
@@ -457,6 +458,29 @@ class PrivilegeContract(_ReactorCase):
         Performing no operation gives no outcome.
         """
         self.assertEqual(list((await self.started()).perform(())), [])
+
+    async def test_link_that_exists(self) -> None:
+        """
+        A link of the configuration that is there is found; one that is not in it is refused (P7).
+        """
+        provider = await self.started()
+        found = CheckLink(link=self.link, index=self.index)
+        self.assertEqual(await self.outcomes(provider, found), [None])
+        (refusal,) = await self.outcomes(provider, CheckLink(link="lo", index=1))
+        self.assertIsInstance(refusal, PrivilegeError)
+
+    async def test_link_that_does_not_exist(self) -> None:
+        """
+        One that is not there is the kernel's error, and the provider goes on (P7, W7).
+        """
+        if not self.carries_out:
+            return
+        provider = await self.started()
+        missing = CheckLink(link=self.link, index=2**31 - 1)
+        refusal, found = await self.outcomes(provider, missing, evolve(missing, index=self.index))
+        assert refusal is not None
+        self.assertEqual((refusal.errno, found), (ENODEV, None))
+        self.assertTrue(refusal.reason)
 
     async def test_doing_twice_is_doing_once(self) -> None:
         """

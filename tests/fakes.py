@@ -38,6 +38,7 @@ from pdlease.kernel import (
 )
 from pdlease.operations import (
     INFINITE,
+    CheckLink,
     ClearMaster,
     DisableIPv6,
     EnableIPv6,
@@ -253,7 +254,9 @@ class MemoryKernel:
 
         @raise PrivilegeError: as Linux would refuse it.
         """
-        if isinstance(operation, PutAddress):
+        if isinstance(operation, CheckLink):
+            self._link_for(operation, operation.index)
+        elif isinstance(operation, PutAddress):
             self._put_address(operation)
         elif isinstance(operation, PutIPv4):
             self._link_for(operation, operation.index)

@@ -6,9 +6,9 @@ holds every request equal in meaning to what pyroute2 makes of the same words.  
 L{pdlease.privilege.policy}; who sends these bytes is L{pdlease.privilege.execute}; what the daemon hears on its own
 route socket is L{pdlease.netlink.codec}.
 
-Two operations are no netlink requests: the kernel takes C{disable_ipv6} through C{/proc/sys/net/ipv6/conf} only
-(C{IFLA_INET6_CONF} is read-only), so L{encode} knows nothing of L{pdlease.operations.EnableIPv6} and its counterpart,
-and L{is_request} says so.
+Three operations are no netlink requests: L{pdlease.operations.CheckLink} asks and changes nothing, and the kernel takes
+C{disable_ipv6} through C{/proc/sys/net/ipv6/conf} only (C{IFLA_INET6_CONF} is read-only), so L{encode} knows neither it
+nor L{pdlease.operations.EnableIPv6} and its counterpart, and L{is_request} says so.
 
 Facts of the kernel that this module rests on (Linux 6.18; C{tests/live/test_netlink_live.py} shows them):
 

@@ -23,6 +23,7 @@ from math import inf
 
 from pdlease.netlink.requests import LinkFacts, Marks, encode, is_done
 from pdlease.operations import (
+    CheckLink,
     ClearMaster,
     DisableIPv6,
     EnableIPv6,
@@ -175,6 +176,9 @@ class Executor:
         if wrong is not None:
             raise Refused(str(operation), Refusal(field=wrong[0], problem=wrong[1]))
         return facts
+
+    def _find_link(self, operation: CheckLink) -> None:
+        self._check_link(operation, operation.link, operation.index)
 
     def _request(self, operation: Operation, *, must_be_new: bool = False) -> int:
         """
@@ -364,6 +368,7 @@ def _route_key(operation: PutRoute | PutUnreachable | RemoveRoute | RemoveUnreac
 
 
 _WAYS: Mapping[type, Callable[..., None]] = {
+    CheckLink: Executor._find_link,
     PutAddress: Executor._put_address,
     RemoveAddress: Executor._remove_address,
     PutRoute: Executor._put_route,

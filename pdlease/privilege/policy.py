@@ -22,6 +22,7 @@ from attrs import field, frozen
 from pdlease.config.model import MAIN_TABLE, ON_LINK_METRIC, Config
 from pdlease.netlink.requests import LinkFacts
 from pdlease.operations import (
+    CheckLink,
     ClearMaster,
     EnableIPv6,
     Operation,
@@ -331,6 +332,12 @@ def _judge_enable(policy: Policy, operation: EnableIPv6, vrfs: VRFs) -> Refusal 
     return None if bounds is not None and bounds.ipv6 else _judge_downstream(policy, operation.link)
 
 
+def _judge_check(policy: Policy, operation: CheckLink, vrfs: VRFs) -> Refusal | None:
+    if any(operation.link in known for known in (policy.uplinks, policy.downstreams, policy.links)):
+        return None
+    return Refusal(field="link", problem=f"{operation.link} is not in the configuration")
+
+
 def _judge_ipv4(policy: Policy, operation: PutIPv4, vrfs: VRFs) -> Refusal | None:
     return _refusal(wrong_ipv4(policy.links, operation))
 
@@ -359,6 +366,7 @@ def _refusal(wrong: tuple[str, str] | None) -> Refusal | None:
 
 
 _RULES: Mapping[type, Callable[..., Refusal | None]] = {
+    CheckLink: _judge_check,
     PutAddress: _judge_address,
     PutRoute: _judge_route,
     PutUnreachable: _judge_unreachable,

@@ -20,6 +20,7 @@ from attrs import fields, frozen
 
 from pdlease.operations import (
     LONGEST_DESCRIPTION,
+    CheckLink,
     ClearMaster,
     DisableIPv6,
     EnableIPv6,
@@ -201,6 +202,7 @@ _ROUTE = {"table": TABLE, "metric": METRIC}
 _CONFIGURATION = (("number", SIZE), ("size", SIZE), ("page", OCTETS))
 
 WORDS: tuple[Word, ...] = (
+    _operation(CheckLink, link=LINK, index=INDEX),
     _operation(PutAddress, link=LINK, index=INDEX, address=ADDRESS, preferred=SECONDS, valid=SECONDS),
     _operation(RemoveAddress, link=LINK, index=INDEX, address=ADDRESS),
     _operation(PutRoute, link=LINK, index=INDEX, prefix=PREFIX, expires=SECONDS, **_ROUTE),

@@ -184,7 +184,7 @@ class ModelTests(SynchronousTestCase):
 
     def test_what_a_nic_leaves_out(self) -> None:
         """
-        W10: group and VRF of a NIC are its own, else its switch's, by value.
+        P27, W10: group and VRF of a NIC are its own, else its switch's, by value.
         """
         text = '[switches.lab]\nlink = "br0"\ngroup = 7\nvrf = "blue"\n[switches.plain]\nlink = "br1"\n'
         for name, more in [
@@ -575,7 +575,7 @@ class ErrorsTests(SynchronousTestCase):
 
     def test_guest_without_id_and_nics(self) -> None:
         """
-        A guest must have an id and at least one NIC with a link.
+        P24, P25: a guest must have an id and at least one NIC with a link.
         """
         self.assertProblems(
             "[guests.a]\n[guests.b]\nid = 1\n[[guests.b.nics]]\n[guests.c]\nid = 2\nnics = 3",
@@ -604,7 +604,7 @@ class ErrorsTests(SynchronousTestCase):
 
     def test_names_that_are_not_there(self) -> None:
         """
-        A NIC's switch and uplink must exist.
+        P25: a NIC's switch and uplink must exist.
         """
         self.assertProblems(
             uplink() + "[switches.br0]\n" + guest(nic='link = "tap0"\nswitch = "br1"\ndelegate = "lan"'),

@@ -168,7 +168,7 @@ class ValuesTests(SynchronousTestCase):
 
     def test_local_prefixes(self) -> None:
         """
-        P26: a local IPv4 prefix has a length of 1 to 16, an IPv6 one of at most 64, both without host bits.
+        P26, W15: a local IPv4 prefix has a length of 1 to 16, an IPv6 one of at most 64, both without host bits.
         """
         self.assertReads(
             values.local_prefix,

@@ -182,7 +182,7 @@ class GuestTests(HostCase):
         self.becomes("veth1", group="9")
 
     def test_removed_by_reload(self) -> None:
-        """What leaves the configuration is put back as it was: master, alias, group, address, state (W8)."""
+        """What leaves the configuration is put back as it was: master, alias, group, address, state (P31, W8)."""
         self.daemon = self.make_daemon(self.network, {})
         self.tap()
         self.veth()
@@ -202,6 +202,25 @@ class GuestTests(HostCase):
         self.write(HOST)
         self.daemon.ctl("reload")
         self.becomes("tap0", up=True, ifalias="vm1-if0-web1", master="br0", group="7")
+
+    def test_nothing_accumulates(self) -> None:
+        """
+        P30, W23: a reload puts the file in the place of the earlier one: another local prefix replaces the first,
+        without one there are no local IPv6 addresses, and a group that is left out gives the earlier one back.
+        """
+        self.begin()
+        self.veth()
+        until(lambda: self.addresses("veth1") == {IPV4, IPV6}, SECOND, "the addresses of veth1")
+        for text, expected in (
+            (HOST.replace("bcde", "bcdf"), {IPV4, IPV6.replace("bcde", "bcdf")}),
+            (SWITCH + WEB1.replace("group = 9\n", ""), {IPV4}),
+            (SWITCH + WEB1.replace("id = 1", "id = 2"), {"100.64.2.4/31"}),
+        ):
+            self.write(text)
+            self.daemon.ctl("reload")
+            until(lambda: self.addresses("veth1") == expected, SECOND, f"{expected} on veth1")  # noqa: B023
+        self.assertEqual(self.network.routes(), [])
+        self.becomes("veth1", group="9", ifalias="vm2-if1-web1")
 
     def test_killed(self) -> None:
         """The ledger knows the earlier values after a kill, and cleanup puts them back with the daemon dead."""

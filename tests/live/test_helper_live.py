@@ -45,7 +45,7 @@ class HelperTests(NamespaceCase):
     async def test_confined(self) -> None:
         """
         The helper has its own user, no further groups, two capabilities, no new privileges, a seccomp filter, and says
-        so (design 7).
+        so (design 7; P1, P2, W21).
         """
         provider: Any = await self.started()
         status = self.status()

@@ -4,6 +4,7 @@ Privilege providers on a real kernel, in a network namespace made for each test.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import socket
@@ -17,7 +18,7 @@ from attrs import evolve
 
 from pdlease.config.model import ON_LINK_METRIC
 from pdlease.interfaces import IPrivilege, IPrivilegeFactory
-from pdlease.netlink.requests import answers
+from pdlease.netlink.requests import answers, messages
 from pdlease.operations import (
     INFINITE,
     DisableIPv6,
@@ -26,9 +27,11 @@ from pdlease.operations import (
     RemoveAddress,
     RemoveRoute,
     RemoveUnreachable,
+    SetLinkAddress,
 )
 from pdlease.privilege import dryrun, helper, inprocess
 from pdlease.testing import PrivilegeContract
+from tests.live.network import until
 from tests.live.privilege import TOML, NamespaceCase, done, ip, kernel_state, outcome, refused
 from tests.live.require import root, stop_without
 
@@ -44,6 +47,9 @@ switch = "lab"
 link = "tap1"
 local = true
 """
+
+
+NEWADDR, DELADDR = 20, 21
 
 
 class Contract(PrivilegeContract, NamespaceCase):
@@ -122,6 +128,53 @@ class KernelBehaviour(NamespaceCase):
         await done(provider, self.address("2001:db8:0:10::1/60", "lan1"), self.address("2001:db8:0:10::1/64", "lan1"))
         shown = ip("-6", "-o", "address", "show", "dev", "lan1", "scope", "global").splitlines()
         self.assertEqual([line.split()[3] for line in shown], ["2001:db8:0:10::1/64"])
+
+    async def test_replaced_without_a_gap(self) -> None:
+        """
+        W20, P11: other lifetimes are given to the very address that is there: the kernel tells of no removal in
+        between, nor does it look for duplicates again; a local address for ever is no other case.
+        """
+        self.write(TOML + GUESTS + '[local]\ninet6 = "fd12:3456:789a:bcde::/64"\n')
+        ip("link", "add", "tap1", "type", "veth", "peer", "name", "tap1p")
+        for end in ("tap1", "tap1p"):
+            ip("link", "set", end, "up")
+        self.indexes["tap1"] = socket.if_nametoindex("tap1")
+        for link in ("lan0", "tap1"):
+            for setting in ("accept_dad", "dad_transmits"):
+                with open(f"/proc/sys/net/ipv6/conf/{link}/{setting}", "w") as file:
+                    file.write("1")
+        provider = await self.started()
+        local = evolve(self.address("fd12:3456:789a:bcde:6440:105:0:1/96", "tap1"), preferred=INFINITE, valid=INFINITE)
+        changed = [evolve(self.address(), preferred=preferred, valid=900) for preferred in (600, 0, 900)]
+        await done(provider, self.address(), local)
+        until(lambda: not ip("-6", "address", "show", "tentative"), 10, "duplicate address detection to end")
+        with await provider.open_route_socket() as heard:
+            await done(provider, *changed, local, evolve(changed[0], valid=INFINITE, preferred=INFINITE))
+            told = []
+            with contextlib.suppress(BlockingIOError):
+                while data := heard.recv(65536):
+                    told += [kind for kind, _, _, _ in messages(data)]
+        self.assertEqual(told.count(NEWADDR), 5)
+        self.assertNotIn(DELADDR, told)
+        self.assertEqual(ip("-6", "address", "show", "tentative"), "")
+
+    async def test_link_layer_address(self) -> None:
+        """
+        P12, W12: a link-layer address is set; where the link can have none the answer says so in the kernel's words.
+        """
+        self.write(TOML + GUESTS)
+        ip("tuntap", "add", "tap0", "mode", "tun")
+        ip("tuntap", "add", "tap1", "mode", "tap")
+        provider = await self.started()
+        address = bytes.fromhex("02005e100001")
+        tun, tap = (
+            SetLinkAddress(link=name, index=socket.if_nametoindex(name), address=address) for name in ("tap0", "tap1")
+        )
+        error = await refused(provider, tun)
+        self.assertEqual(error.errno, errno.EOPNOTSUPP)
+        self.assertTrue(error.reason)
+        await done(provider, tap)
+        self.assertIn("link/ether 02:00:5e:10:00:01", ip("link", "show", "tap1"))
 
     async def test_routes(self) -> None:
         """

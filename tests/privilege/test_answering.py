@@ -156,7 +156,7 @@ class AnsweringTests(AnsweringCase):
 
     def test_reload(self) -> None:
         """
-        A reload hands the new bytes over and changes nothing; the new policy is in force once it is adopted.
+        A reload hands the new bytes over and changes nothing; the new policy is in force once it is adopted (P13).
         """
         self.file = TOML.replace(b'"lan0", ', b"")
         answer = self.ask(b"reload")
@@ -216,7 +216,7 @@ class AnsweringTests(AnsweringCase):
 
     def test_not_in_the_vocabulary(self) -> None:
         """
-        Unknown words and fields are refused by name and logged.
+        Unknown words and fields are refused by name and logged, and that is all (P15, W7).
         """
         self.assertEqual(self.refused(b"execute"), f"{errno.EINVAL} _command: 'execute' is not in the vocabulary")
         self.assertEqual(self.refused(b"reload", path=b"/etc/shadow"), f"{errno.EINVAL} 'path': no field of reload")

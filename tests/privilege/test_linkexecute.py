@@ -95,7 +95,7 @@ class SettingTests(LinkCase):
         )
 
     def test_links_of_the_configuration_only(self) -> None:
-        """Nothing is set on a link that is no switch's and no guest's, be it uplink, downstream or loopback (W5)."""
+        """Nothing is set on a link that is no switch's and no guest's: uplink, downstream or loopback (P3, W5)."""
         for operation in SETTINGS:
             for index, name in ((1, "lo"), (2, "wan0"), (3, "lan0"), (5, "other0")):
                 reason = self.refused(evolve(operation, link=name, index=index))
@@ -106,7 +106,7 @@ class SettingTests(LinkCase):
         self.assertIn("not tap0", self.refused(evolve(SET_UP, index=5)))
 
     def test_kinds(self) -> None:
-        """A link of another kind is refused, whatever it is called (W22): hardware, a bridge in a guest's place."""
+        """P3, P16, P17, W22: a link of another kind is refused, whatever it is called: hardware, a bridge for a tap."""
         for kind in (None, "bridge", "vlan", "vxlan", "bond"):
             self.kernel.kinds["tap0"] = kind
             self.assertIn(f"is of kind {kind or 'none'}", self.refused(SET_UP))
@@ -117,7 +117,7 @@ class SettingTests(LinkCase):
         self.assertIn("it must be bridge", self.refused(evolve(SET_UP, link="br0", index=BR0)))
 
     def test_after_a_reload(self) -> None:
-        """A link that left the configuration can still be put back to what it was (W8)."""
+        """A link that left the configuration can still be put back to what it was (P31, W8)."""
         self.reload(WITHOUT_GUESTS)
         for operation in SETTINGS:
             self.executor.perform(operation)
@@ -131,12 +131,12 @@ class SettingTests(LinkCase):
         self.assertIn("no configured link", self.refused(evolve(SET_GROUP, link="other0", index=5)))
 
     def test_link_gone(self) -> None:
-        """On a link that is gone nothing can be set, and the kernel says so."""
+        """On a link that is gone nothing can be set, and the kernel says so (P7, W7)."""
         del self.kernel.links[TAP0]
         self.assertRaises(PrivilegeError, self.executor.perform, SET_UP)
 
     def test_kernels_words(self) -> None:
-        """What the kernel refuses is refused with its error number and its words (W6)."""
+        """What the kernel refuses is refused with its error number and its words (P12, W6, W12)."""
         self.kernel.words = (16, "Device is busy with that")
         error = self.assertRaises(PrivilegeError, self.executor.perform, SET_LINK_ADDRESS)
         self.assertEqual((error.errno, error.reason), (16, "Device is busy with that"))

@@ -175,7 +175,8 @@ class ReloadTests(SynchronousTestCase):
 
     def test_links_come_and_go(self) -> None:
         """
-        The new configuration counts; downstream links of earlier ones are remembered, for what is left on them.
+        The new configuration counts, and nothing of earlier ones but the names of downstream links, for what is left on
+        them (P14, P30, W23).
         """
         first = Policy.of(config())
         second = Policy.of(config(TOML.replace(b'"lan0"', b'"lan7"')), first)

@@ -52,6 +52,7 @@ class TableTests(SynchronousTestCase):
         self.assertEqual(
             [word.name for word in WORDS],
             [
+                "check-link",
                 "put-address",
                 "remove-address",
                 "put-route",

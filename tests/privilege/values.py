@@ -9,6 +9,7 @@ from ipaddress import IPv4Interface, IPv6Interface, IPv6Network
 from pdlease.config.model import ON_LINK_METRIC, Config
 from pdlease.config.toml import parse
 from pdlease.operations import (
+    CheckLink,
     ClearMaster,
     DisableIPv6,
     EnableIPv6,
@@ -74,6 +75,7 @@ ADDRESS = IPv6Interface("2001:db8:0:1::1/64")
 SUBNET = IPv6Network("2001:db8:0:1::/64")
 DELEGATED = IPv6Network("2001:db8::/56")
 
+CHECK_LINK = CheckLink(link="wan0", index=WAN)
 PUT_ADDRESS = PutAddress(link="lan0", index=LAN0, address=ADDRESS, preferred=300, valid=600)
 REMOVE_ADDRESS = RemoveAddress(link="lan0", index=LAN0, address=ADDRESS)
 PUT_ROUTE = PutRoute(link="lan0", index=LAN0, prefix=SUBNET, expires=600, table=254, metric=ON_LINK_METRIC)
@@ -112,6 +114,7 @@ EVERY: tuple[Operation, ...] = (
     SET_UP,
     SET_DOWN,
     SET_LINK_ADDRESS,
+    CHECK_LINK,
 )
 
 
