@@ -130,11 +130,11 @@ class HooksCase(SynchronousTestCase):
         """A clock that runs, and can be put forward."""
         return time.monotonic() + self.second
 
-    def runs(self, made: Hooks, count: int, seconds: float = 10.0) -> list[dict[str, Any]]:
+    def runs(self, made: Hooks, count: int, seconds: float = 30.0) -> list[dict[str, Any]]:
         """Let it work until there were so many runs and none is going on; what they were told."""
         end = time.monotonic() + seconds
-        while len(self.told()) < count or made._run is not None:
-            self.assertLess(time.monotonic(), end, f"{len(self.told())} runs, not {count}; {self.said}")
+        while len(self.files()) < count or made._run is not None:
+            self.assertLess(time.monotonic(), end, f"{len(self.files())} runs, not {count}; {self.said}")
             made.turn(0.05)
         return self.told()
 
@@ -145,10 +145,14 @@ class HooksCase(SynchronousTestCase):
             made.turn(0.05)
         return self.told()
 
+    def files(self) -> list[Path]:
+        """The files of what was told, in order."""
+        paths = [path for path in self.folder.iterdir() if path.name != ".new"]
+        return sorted(paths, key=lambda path: int(path.name))
+
     def told(self) -> list[dict[str, Any]]:
         """What the runs were told, each a document of its schema."""
-        paths = [path for path in self.folder.iterdir() if path.name != ".new"]
-        documents = [json.loads(path.read_text()) for path in sorted(paths, key=lambda path: int(path.name))]
+        documents = [json.loads(path.read_text()) for path in self.files()]
         for document in documents:
             validate(document, schema("hook"))
         return documents
@@ -220,7 +224,7 @@ class RunTests(HooksCase):
         while time.monotonic() < end:
             self.daemon.happen("state", state=f"s{time.monotonic()}")
             made.turn(0.02)
-        self.assertTrue(2 <= len(self.told()) <= 3, len(self.told()))
+        self.assertTrue(2 <= len(self.files()) <= 3, len(self.files()))
 
     def test_bounded(self) -> None:
         """Events are kept up to a number; how many were left out is told."""
@@ -329,11 +333,11 @@ class FailureTests(HooksCase):
         self.assertEqual([event["event"] for event in document["events"]], ["state"])
         for _ in range(6):
             self.second += 400
-            self.runs(made, len(self.told()) + 1)
+            self.runs(made, len(self.files()) + 1)
         self.assertIn(f"in {RETRY[1]:g} s", self.said[-1])
         Path(f"{self.folder}.well").touch()
         self.second += 400
-        count = len(self.runs(made, len(self.told()) + 1))
+        count = len(self.runs(made, len(self.files()) + 1))
         self.second += 400
         self.assertEqual(len(self.works_for(made, 0.3)), count)
         self.assertEqual(made._retry_wait, RETRY[0])
@@ -349,7 +353,7 @@ class FailureTests(HooksCase):
         made = self.begin(f"trap '' TERM; sleep 300 & echo $! > {self.folder}.child; wait; wait; sleep 300", 0.3)
         began = time.monotonic()
         self.runs(made, 1)
-        self.assertLess(time.monotonic() - began, 5)
+        self.assertLess(time.monotonic() - began, 20)
         self.assertIn("took longer than 0.3 s and was ended", self.said[0])
         child = int(Path(f"{self.folder}.child").read_text())
         self.gone(child)
@@ -364,7 +368,7 @@ class FailureTests(HooksCase):
 
     def gone(self, process: int) -> None:
         """A process must have ended (or wait for its new parent to notice)."""
-        end = time.monotonic() + 3
+        end = time.monotonic() + 15
         while True:
             try:
                 state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
@@ -378,7 +382,7 @@ class FailureTests(HooksCase):
     def test_closed(self) -> None:
         """When the watching ends, a run that is going on ends as well."""
         made = self.begin("exec sleep 300")
-        while made._run is None or not self.told():
+        while made._run is None or not self.files():
             made.turn(0.05)
         process = made._run.process.pid
         made.close()

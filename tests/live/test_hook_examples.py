@@ -40,7 +40,7 @@ class WithExample(WithHook):
     def inside(self, *command: str) -> str:
         """What a command in the router's namespace prints; it must end well."""
         words = ["ip", "netns", "exec", self.network.router, *command]
-        done = subprocess.run(words, capture_output=True, text=True, timeout=20, check=False)
+        done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         return done.stdout
 
@@ -74,13 +74,13 @@ class RadvdTests(WithExample):
     def announced(self, router: int, prefixes: dict[str, tuple[int, int]]) -> None:
         """There must be an advertisement with these prefixes, their lifetimes at most a few seconds shorter."""
         seen = []
-        for lifetime, told in self.advertisements(10):
+        for lifetime, told in self.advertisements(30):
             seen.append((lifetime, told))
             if (
                 lifetime == router
                 and told.keys() == prefixes.keys()
                 and all(
-                    0 <= most - real <= 6
+                    0 <= most - real <= 20
                     for prefix, pair in prefixes.items()
                     for most, real in zip(pair, told[prefix], strict=True)
                 )
@@ -100,7 +100,7 @@ class RadvdTests(WithExample):
         file, pid = self.network.folder / "radvd.conf", self.network.folder / "radvd.pid"
         reload = f"test ! -e {pid} || kill -HUP $(cat {pid})"
         self.example("radvd.py", str(file), "sh", "-c", reload, env={"RADVD_INTERVAL": "4"})
-        until(file.exists, 10, "the first run of the hook")
+        until(file.exists, 30, "the first run of the hook")
         self.radvd = self.network.run(
             "radvd", self.network.router, "radvd", "-n", "-m", "stderr", "-C", str(file), "-p", str(pid)
         )
@@ -126,7 +126,7 @@ class DnsmasqTests(WithExample):
         hosts, pid = self.network.folder / "hosts", self.network.folder / "dnsmasq.pid"
         reload = f"test ! -e {pid} || kill -HUP $(cat {pid})"
         self.example("dnsmasq.py", str(hosts), "router.home.arpa", "sh", "-c", reload)
-        until(hosts.exists, 10, "the first run of the hook")
+        until(hosts.exists, 30, "the first run of the hook")
         self.network.run(
             "dnsmasq",
             self.network.router,
@@ -135,15 +135,15 @@ class DnsmasqTests(WithExample):
             *("--dhcp-range=::,constructor:lan1,ra-stateless,64,45m", f"--dhcp-leasefile={self.network.folder}/leases"),
         )
         both = sorted((f"{OLD}:1", f"{OLD}1::1"))
-        until(lambda: sorted(self.answer("router.home.arpa").split()) == both, 10, "the names", every=0.2)
+        until(lambda: sorted(self.answer("router.home.arpa").split()) == both, 30, "the names", every=0.2)
         self.assertEqual(self.answer("lan1.router.home.arpa"), f"{OLD}1::1")
-        until(lambda: f"{OLD}1:" in self.on_host(), 10, "an address of the host")
+        until(lambda: f"{OLD}1:" in self.on_host(), 30, "an address of the host")
         self.renumber()
-        until(lambda: self.answer("lan1.router.home.arpa") == f"{NEW}1::1", 10, "the new name", every=0.2)
-        until(lambda: f"{NEW}1:" in self.on_host("-deprecated"), 10, "the host's new address")
-        until(lambda: f"{OLD}1:" not in self.on_host("-deprecated"), 10, "the end of the host's old address")
+        until(lambda: self.answer("lan1.router.home.arpa") == f"{NEW}1::1", 30, "the new name", every=0.2)
+        until(lambda: f"{NEW}1:" in self.on_host("-deprecated"), 30, "the host's new address")
+        until(lambda: f"{OLD}1:" not in self.on_host("-deprecated"), 30, "the end of the host's old address")
         self.daemon.ctl("release", "wan0")
-        until(lambda: self.answer("router.home.arpa") == "", 10, "the end of the names", every=0.2)
+        until(lambda: self.answer("router.home.arpa") == "", 30, "the end of the names", every=0.2)
 
     def on_host(self, *words: str) -> str:
         """The addresses of the host."""
@@ -157,7 +157,7 @@ class NftablesTests(WithExample):
     def elements(self) -> set[str]:
         """What is in the set."""
         words = ("ip", "netns", "exec", self.network.router, "nft", "list", "set", "inet", "filter", "delegated")
-        text = subprocess.run(words, capture_output=True, text=True, timeout=20, check=False).stdout
+        text = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False).stdout
         return set(text.partition("elements = {")[2].partition("}")[0].replace(",", " ").split())
 
     def test_nftables(self) -> None:
@@ -169,15 +169,15 @@ class NftablesTests(WithExample):
             "type filter hook forward priority 0; policy drop;\nip6 saddr @delegated accept\n}\n}\n"
         )
         self.example("nftables.py", str(file), "inet", "filter", "delegated")
-        until(file.exists, 10, "the first run of the hook")
-        until(lambda: self.elements() == {f"{OLD}:/60"}, 5, "the prefix in the set")
+        until(file.exists, 30, "the first run of the hook")
+        until(lambda: self.elements() == {f"{OLD}:/60"}, 30, "the prefix in the set")
         self.inside("nft", "-f", str(firewall))
         self.assertEqual(self.elements(), {f"{OLD}:/60"})
         self.renumber()
-        until(lambda: self.elements() == {f"{NEW}:/60"}, 10, "the new prefix in the set")
+        until(lambda: self.elements() == {f"{NEW}:/60"}, 30, "the new prefix in the set")
         self.assertIn("ip6 saddr @delegated accept", self.inside("nft", "list", "ruleset"))
         self.daemon.ctl("release", "wan0")
-        until(lambda: self.elements() == set(), 10, "an empty set")
+        until(lambda: self.elements() == set(), 30, "an empty set")
 
 
 @needs(program("named"), program("nsupdate"), program("dig"))
@@ -218,8 +218,8 @@ class DynamicDNSTests(WithExample):
         self.start()
         words = ("::1,5300", "example.net", str(self.network.folder / "key"))
         self.example("dynamic_dns.py", *words, "router.example.net=lan0", "nas.example.net=lan1,::1234")
-        until(lambda: self.answers() == [f"{OLD}:1", f"{OLD}1::1234"], 10, "the names", every=0.2)
+        until(lambda: self.answers() == [f"{OLD}:1", f"{OLD}1::1234"], 30, "the names", every=0.2)
         self.renumber()
-        until(lambda: self.answers() == [f"{NEW}:1", f"{NEW}1::1234"], 10, "the new names", every=0.2)
+        until(lambda: self.answers() == [f"{NEW}:1", f"{NEW}1::1234"], 30, "the new names", every=0.2)
         self.daemon.ctl("release", "wan0")
-        until(lambda: self.answers() == ["", ""], 10, "the end of the names", every=0.2)
+        until(lambda: self.answers() == ["", ""], 30, "the end of the names", every=0.2)

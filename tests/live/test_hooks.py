@@ -39,7 +39,7 @@ class HookTests(WithHook):
         super().setUp()
         self.path = self.network.folder / "told"
 
-    def told(self, count: int, seconds: float = 10.0) -> list[dict[str, Any]]:
+    def told(self, count: int, seconds: float = 30.0) -> list[dict[str, Any]]:
         """Wait for so many runs; what they were told, each of its schema."""
         until(lambda: len(self.lines()) >= count, seconds, f"{count} runs of the hook; {self.hook.said()}")
         documents = [json.loads(line) for line in self.lines()]
@@ -75,7 +75,7 @@ class HookTests(WithHook):
         self.daemon.bound()
         restarted = until(lambda: [one for one in self.told(3) if one["cause"] == "resync"], 20, "a resync")[0]
         self.assertNotEqual(restarted["instance"], first["instance"])
-        until(lambda: self.told(3)[-1]["state"]["uplinks"]["wan0"]["state"] == "bound", 10, "the lease to be told of")
+        until(lambda: self.told(3)[-1]["state"]["uplinks"]["wan0"]["state"] == "bound", 30, "the lease to be told of")
         count = len(self.lines())
         self.network_link("down")
         down = self.told(count + 1)[-1]
@@ -83,7 +83,7 @@ class HookTests(WithHook):
         self.network_link("up")
         self.told(count + 2)
         self.daemon.ctl("release", "wan0")
-        until(lambda: not self.told(1)[-1]["state"]["uplinks"]["wan0"]["prefixes"], 10, "the release to be told of")
+        until(lambda: not self.told(1)[-1]["state"]["uplinks"]["wan0"]["prefixes"], 30, "the release to be told of")
 
     def network_link(self, state: str) -> None:
         """Set lan0 up or down."""
@@ -95,6 +95,6 @@ class HookTests(WithHook):
         child = self.network.folder / "child"
         script = f"sleep 300 & echo $! > {child}; wait"
         self.hook = self.watch("/bin/sh", "-c", script, timeout="0.5")
-        until(lambda: "took longer than 0.5 s and was ended" in self.hook.said(), 10, "a word on the hook that hangs")
-        until(lambda: not Path(f"/proc/{child.read_text().strip()}").exists(), 5, "the end of its child")
+        until(lambda: "took longer than 0.5 s and was ended" in self.hook.said(), 30, "a word on the hook that hangs")
+        until(lambda: not Path(f"/proc/{child.read_text().strip()}").exists(), 30, "the end of its child")
         os.kill(self.hook.process.pid, 0)
