@@ -72,12 +72,12 @@ class AgreementTests(SynchronousTestCase):
         self.assertLessEqual({DEFAULTS.state, os.path.dirname(DEFAULT_PATH)}, set(DAEMON.words("RequiresMountsFor")))
 
     def test_users(self) -> None:
-        """Users are those of the configuration's defaults, and the hooks' user may use the control channel."""
+        """Users are those of the configuration's defaults; hooks are in no group that may change anything."""
         lines = (UNITS / "sysusers.d/pdlease.conf").read_text().splitlines()
         users = [line.split()[1] for line in lines if line.startswith("u ")]
         self.assertEqual(users, [DEFAULTS.user, DEFAULTS.helper_user, HOOKS.text("User")])
-        self.assertEqual(HOOKS.text("SupplementaryGroups"), DEFAULTS.control_group)
-        self.assertIn(f"m {HOOKS.text('User')} {DEFAULTS.control_group}", lines)
+        self.assertEqual(HOOKS.words("SupplementaryGroups"), [])
+        self.assertEqual([line for line in lines if line.startswith("m ")], [])
 
     def test_capabilities(self) -> None:
         """What the helper keeps is left to it, beside what it takes to become the users and hand the folder over."""
@@ -150,4 +150,5 @@ class SystemdTests(SynchronousTestCase):
         self.said("systemd-sysusers", f"--root={self.folder}", str(UNITS / "sysusers.d/pdlease.conf"))
         users = [line.split(":")[0] for line in (self.folder / "etc/passwd").read_text().splitlines()]
         self.assertEqual(sorted(users), ["pdlease", "pdlease-helper", "pdlease-hooks"])
-        self.assertRegex((self.folder / "etc/group").read_text(), r"(?m)^pdlease:x:\d+:pdlease-hooks$")
+        groups = [line.split(":") for line in (self.folder / "etc/group").read_text().splitlines()]
+        self.assertEqual({group[0]: group[3] for group in groups}, dict.fromkeys(users, ""))

@@ -31,7 +31,7 @@ from attrs import define
 
 from pdlease.control.blocking import Control
 from pdlease.control.changes import Snapshot, compare
-from pdlease.control.errors import FailedError, GoneError, UnreachableError
+from pdlease.control.errors import ControlError, FailedError, GoneError, UnreachableError
 
 SCHEMA = 1
 
@@ -135,7 +135,7 @@ class Hooks:
         self._clock = clock
         self._selector = selectors.DefaultSelector()
         self._daemon: Control | None = None
-        self._instance = ""
+        self._excuse = self._instance = ""
         self._since: int | None = None
         self._connect_at, self._connect_wait = -inf, RECONNECT[0]
         self._events: deque[dict[str, Any]] = deque(maxlen=EVENTS)
@@ -216,8 +216,8 @@ class Hooks:
             daemon = self._connect()
             self._daemon = daemon
             begun = daemon.begin_to_watch(self._since)
-        except (GoneError, UnreachableError):
-            self._lost()
+        except (GoneError, UnreachableError) as problem:
+            self._lost(problem)
             return
         self._selector.register(daemon, selectors.EVENT_READ, "daemon")
         is_first, is_other_run = not self._instance, begun["instance"] != self._instance
@@ -227,7 +227,7 @@ class Hooks:
         if is_first or is_other_run:
             self._since = begun["sequence"]
         self._instance = begun["instance"]
-        self._connect_wait = RECONNECT[0]
+        self._connect_wait, self._excuse = RECONNECT[0], ""
         self._receive()
 
     def _receive(self) -> None:
@@ -236,8 +236,8 @@ class Hooks:
         try:
             for event in self._daemon.events_at_hand():
                 self._happened(event)
-        except GoneError:
-            self._lost()
+        except GoneError as problem:
+            self._lost(problem)
 
     def _happened(self, event: dict[str, Any]) -> None:
         self._since = event["sequence"]
@@ -253,8 +253,11 @@ class Hooks:
         self._omitted += max(0, len(self._events) + len(events) - EVENTS)
         self._events.extend(events)
 
-    def _lost(self) -> None:
-        """The daemon is gone, or was not to be reached."""
+    def _lost(self, problem: ControlError) -> None:
+        """The daemon is gone, or was not to be reached; why is told once."""
+        if str(problem) != self._excuse:
+            self._excuse = str(problem)
+            self._say(f"{problem}  It is tried again.")
         if self._daemon is not None:
             with suppress(KeyError):
                 self._selector.unregister(self._daemon)
@@ -270,8 +273,8 @@ class Hooks:
         assert self._daemon is not None
         try:
             status = self._daemon.status()
-        except GoneError:
-            self._lost()
+        except GoneError as problem:
+            self._lost(problem)
             return
         for event in self._daemon.events_at_hand(read=False):
             # they came before the answer, and are in it

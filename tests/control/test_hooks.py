@@ -438,7 +438,10 @@ class ConnectionTests(HooksCase):
         self.assertEqual(self.runs(made, 2)[1]["cause"], "resync")
 
     def test_waits_for_the_daemon(self) -> None:
-        """A daemon that is not there is tried again, ever more rarely, and is then told of from the start."""
+        """
+        A daemon that is not there is tried again, ever more rarely, and is then told of from the start; why it is not
+        to be reached is said once.
+        """
         self.daemon.here = False
         made = self.begin()
         waits = []
@@ -448,6 +451,7 @@ class ConnectionTests(HooksCase):
             waits.append(made._connect_at - self.clock())
         self.assertEqual([round(wait, 1) for wait in waits[:3]], [0.5, 1.0, 2.0])
         self.assertAlmostEqual(waits[-1], RECONNECT[1], 1)
+        self.assertEqual(self.said, ["nobody  It is tried again."])
         self.daemon.here = True
         self.second += 100
         self.assertEqual(self.runs(made, 1)[0]["cause"], "start")

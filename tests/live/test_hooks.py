@@ -22,14 +22,23 @@ from tests.live.scripted import WithServer
 TELL = "import sys; open(sys.argv[1], 'a').write(sys.stdin.read())"
 """A hook that keeps what it is told, a line each."""
 
+VIEWER = ("setpriv", "--reuid", "daemon", "--regid", "daemon", "--clear-groups")
+"""Becomes a user who may look at the daemon with C{control_viewers = ["daemon"]}."""
+
 
 class WithHook(WithServer):
     """A daemon, and a hook that watches it."""
 
-    def watch(self, *command: str, timeout: str = "20", env: dict[str, str] | None = None) -> Program:
-        """Run C{pdleasectl watch --exec} in the router's namespace, beside the daemon."""
+    def watch(
+        self, *command: str, timeout: str = "20", env: dict[str, str] | None = None, before: tuple[str, ...] = ()
+    ) -> Program:
+        """
+        Run C{pdleasectl watch --exec} in the router's namespace, beside the daemon.
+
+        @param before: words in front of the command.
+        """
         words = self.daemon.ctl_words("watch", "--timeout", timeout, "--exec", *command)
-        return self.network.run("hook", self.network.router, *words, env=env)
+        return self.network.run("hook", self.network.router, *before, *words, env=env)
 
 
 class HookTests(WithHook):
@@ -52,9 +61,11 @@ class HookTests(WithHook):
         return self.path.read_text().splitlines() if self.path.exists() else []
 
     def begin(self) -> None:
-        """A bound daemon, and the hook behind its first run."""
-        self.start()
-        self.hook = self.watch(sys.executable, "-c", TELL, str(self.path))
+        """A bound daemon, and the hook behind its first run, as a user who may do no more than look."""
+        self.start(extra='control_viewers = ["daemon"]')
+        self.path.touch()
+        self.path.chmod(0o666)
+        self.hook = self.watch(sys.executable, "-c", TELL, str(self.path), before=VIEWER)
         self.told(1)
 
     def test_life(self) -> None:
