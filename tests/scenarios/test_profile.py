@@ -14,10 +14,10 @@ from pdlease.client.settings import Chance
 from pdlease.client.states import State
 from pdlease.config.toml import parse
 from pdlease.identity import Identity
-from pdlease.wire.codes import MessageType
+from pdlease.wire.codes import MessageType, StatusCode
 from pdlease.wire.duid import DUID
 from pdlease.wire.messages import Message, decode, encode
-from pdlease.wire.options import ClientId, OptionRequest, ServerId, UserClass, VendorClass
+from pdlease.wire.options import ClientId, OptionRequest, ServerId, Status, UserClass, VendorClass
 from pdlease.wire.prefixes import IAPD
 from tests.scenarios.conversation import Conversation, association, prefix
 
@@ -135,6 +135,32 @@ class OriginalTests(SynchronousTestCase):
         self.assertEqual([ia.iaid for ia in decode(session.sent[0]).ia_pds], [0, 1])
         session.hear(MessageType.ADVERTISE, association(0, prefix("2001:db8:0:20::/60")))
         self.assertEqual(session.session.offers, ())
+
+    def test_without_prefix(self) -> None:
+        """
+        An association that has no prefix asks for its length in Request, Renew and Rebind as it did in the Solicit,
+        beside one that names its own: written down by hand from the table of seed-behaviour 4.4.
+        """
+        identifier, server, tail = SOLICIT[4:26], REQUEST[26:40], SOLICIT[-27:]
+        wished = bytes.fromhex("0019002900000000 0000000000000000 001a0019 0000000000000000 3b" + "00" * 16)
+        second = bytes.fromhex("0019002900000001 0000000000000000 001a0019 0000000000000000 40" + "00" * 16)
+        held = bytes.fromhex(
+            "0019002900000000 0000000000000000 001a0019 0000000000000000 3b 20010db800000020" + "00" * 8
+        )
+        middle = bytes.fromhex("00060004 0052 0053 00080002 0000")
+        session = Driven(ORIGINAL % b"false" + b'[[uplinks.em0.delegations]]\ndownstreams = ["a0"]\n')
+        session.happen(LinkUp())
+        self.assertEqual(session.sent[-1], b"\x01\xa1\xb2\xc3" + identifier + wished + second + middle + tail)
+        offer = association(0, prefix("2001:db8:0:20::/59"))
+        session.hear(MessageType.ADVERTISE, offer)
+        session.until_sent()
+        rest = held + second + middle + tail
+        self.assertEqual(session.sent[-1], b"\x03\xa1\xb2\xc3" + identifier + server + rest)
+        session.hear(MessageType.REPLY, offer, IAPD(1, 0, 0, (Status(StatusCode.NO_PREFIX_AVAIL),)))
+        self.assertEqual(session.until_sent(), b"\x05\xa1\xb2\xc3" + identifier + server + rest)
+        while session.session.state is not State.REBINDING:
+            last = session.until_sent()
+        self.assertEqual(last, b"\x06\xa1\xb2\xc3" + identifier + rest)
 
     def test_lost(self) -> None:
         """A Solicit asks for the length alone, whatever was held before."""
