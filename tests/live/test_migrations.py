@@ -6,14 +6,17 @@ is imported, and the server takes pdlease for it.
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 
 from pdlease.wire.codes import MessageType
 from tests.live.case import WithKea
 from tests.live.daemon import Daemon
-from tests.live.network import until
+from tests.live.network import TOP, until
 from tests.live.others import Dhclient, Dhcp6c, Dhcpcd, Networkd, Other, client
 from tests.live.require import needs
+
+IMPORT = ("-m", "pdlease.control.cli", "--json", "identity", "import", "--from")
 
 
 class Migrating(WithKea):
@@ -53,8 +56,8 @@ class Migrating(WithKea):
 
     def told(self, daemon: Daemon, other: Other) -> tuple[str, list[str], list[str]]:
         """What C{identity import} says of another client: DUID, prefixes, remarks."""
-        words = ("--json", "identity", "import", "--from", other.name, "--config", str(daemon.path))
-        done = other.run(sys.executable, "-m", "pdlease.control.cli", *words)
+        words = (*IMPORT, other.name, "--config", str(daemon.path))
+        done = other.run(sys.executable, *words)
         document = json.loads(done.stdout)
         return document.get("duid", done.stdout), document.get("prefixes", []), document.get("remarks", [])
 
@@ -95,3 +98,40 @@ class DhclientTests(Migrating):
     def test_migration(self) -> None:
         """From its file of leases: DUID, IAID made of the link's address, and the prefix, asked for."""
         self.migrate(Dhclient(self.network), remembers=True)
+
+
+class LeasedTests(WithKea):
+    """dhcp6leased, which runs on OpenBSD: a client with its identity and its packets stands in for it."""
+
+    def test_migration(self) -> None:
+        """
+        From its UUID and its lease file, in the form that its source writes them (seed-behaviour 3.11): DUID, IAID 0
+        and the prefix, asked for by name, although its host bits are not cleared.
+        """
+        uuid = "00112233-4455-6677-8899-aabbccddeeff"
+        duid = "0004" + uuid.replace("-", "")
+        self.kea.start()
+        original = self.make_daemon(
+            self.network,
+            name="original",
+            extra=f'on_stop = "remove"\n[identity]\nduid = "raw:{duid}"',
+            uplink_extra='profile = "dhcp6leased"',
+        )
+        prefix = original.start().bound()["prefixes"][0]["prefix"]
+        original.stop()
+        folder = self.network.folder / "dhcp6leased"
+        folder.mkdir()
+        (folder / "uuid").write_text(f"{uuid}\n")
+        (folder / "wan0").write_text(f"ia_pd 0 {prefix.partition('/')[0]}1 56\n")
+        self.daemon = self.make_daemon(self.network)
+        words = (*IMPORT, "dhcp6leased", "--path", str(folder / "uuid"), "--config", str(self.daemon.path))
+        done = subprocess.run([sys.executable, *words], cwd=TOP, capture_output=True, text=True, check=True)
+        said = json.loads(done.stdout)
+        self.assertEqual((said["duid"], said["prefixes"], said["remarks"]), (duid, [prefix], []))
+        since = self.now()
+        status = self.daemon.start().bound()
+        _, asked = self.first(self.heard, MessageType.SOLICIT, since, 3)
+        (association,) = asked.ia_pds
+        self.assertEqual((str(asked.client_id), association.iaid), (duid, 0))
+        self.assertIn(prefix, [str(each.network) for each in association.prefixes])
+        self.assertEqual([each["prefix"] for each in status["prefixes"]], [prefix])
