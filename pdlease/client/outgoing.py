@@ -67,7 +67,9 @@ def build(
         options.append(ServerId(exchange.server))
     options.append(ElapsedTime(exchange.elapsed(now)))
     if kind in _ASKING:
-        options.append(OptionRequest(settings.requested_options))
+        # one code is for Information-request alone, whoever wrote it into the list (R-21.23-01)
+        codes = (code for code in settings.requested_options if code != OptionCode.INFORMATION_REFRESH_TIME)
+        options.append(OptionRequest(tuple(codes)))
     elif kind is MessageType.INFORMATION_REQUEST:
         wanted = tuple(code for code in settings.requested_options if code != OptionCode.PD_EXCLUDE)
         options.append(OptionRequest(tuple(dict.fromkeys((*wanted, *INFORMATION_OPTIONS)))))

@@ -49,6 +49,12 @@ UNREQUESTABLE = frozenset({*range(1, 10), *range(11, 17), *range(18, 21), 25, 26
 MESSAGES = ("solicit", "request", "renew", "rebind", "release", "information-request")
 """The messages that a client sends, as they are called in a file."""
 
+ENCAPSULATED = frozenset(range(89, 94))
+"""Codes of options that stand in the containers of softwires alone (RFC 7598; RFC 9915 section 21.7)."""
+
+REFRESH_TIME = 32
+"""The code that no option request but that of an Information-request may list (RFC 9915 section 21.23)."""
+
 _HEX = frozenset("0123456789abcdefABCDEF")
 
 
@@ -293,3 +299,10 @@ def advice(raw: Collection[RawOption], requested: Collection[int]) -> Iterator[t
     for wanted in requested:
         if wanted in UNREQUESTABLE:
             yield "request_options", f"no option request should list {wanted} (RFC 9915 section 21.7); it is sent"
+        elif wanted in ENCAPSULATED:
+            yield "request_options", f"{wanted} is a part of other options, which are to be listed; it is sent"
+        elif wanted == REFRESH_TIME:
+            yield (
+                "request_options",
+                f"{wanted} is for Information-requests alone, which list it anyway; it is left out elsewhere",
+            )

@@ -168,7 +168,7 @@ class FileTests(SynchronousTestCase):
         R-21.7-01, R-18.2.1-08: what is none of a client's is sent as written, with a warning.
         """
         self.assertEqual(
-            list(advice((RawOption(code=15, data=b""), RawOption(code=11, data=b"")), (23, 11, 26))),
+            list(advice((RawOption(code=15, data=b""), RawOption(code=11, data=b"")), (23, 11, 26, 94, 89, 32))),
             [
                 (
                     "raw_options[1]",
@@ -176,6 +176,11 @@ class FileTests(SynchronousTestCase):
                 ),
                 ("request_options", "no option request should list 11 (RFC 9915 section 21.7); it is sent"),
                 ("request_options", "no option request should list 26 (RFC 9915 section 21.7); it is sent"),
+                ("request_options", "89 is a part of other options, which are to be listed; it is sent"),
+                (
+                    "request_options",
+                    "32 is for Information-requests alone, which list it anyway; it is left out elsewhere",
+                ),
             ],
         )
 

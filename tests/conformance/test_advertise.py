@@ -4,13 +4,16 @@ Section C.6: which Advertise is taken up.
 
 from __future__ import annotations
 
+from ipaddress import IPv6Network
+from itertools import pairwise
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from pdlease.client.reasons import DiscardReason
 from pdlease.client.settings import IAWish
 from pdlease.client.states import State
 from pdlease.wire.codes import INFINITY, MessageType
-from pdlease.wire.options import Status
+from pdlease.wire.options import InfMaxRt, Preference, SolMaxRt, Status
 from pdlease.wire.prefixes import IAPrefix, PDExclude
 from tests.scenarios.conversation import OTHER, PREFIX, SERVER, Conversation, association, names, prefix, settings
 
@@ -65,6 +68,25 @@ class SelectionTests(SynchronousTestCase):
         self.assertEqual(
             soliciting().session.explain(1000.0), "waiting: no server has answered yet, next Solicit in 1 s"
         )
+
+    def test_maxima_of_ignored_advertises(self) -> None:
+        """
+        R-18.2.9-04: SOL_MAX_RT and INF_MAX_RT count in an Advertise without a prefix, with whatever failure, of the
+        whole or of its association.
+        """
+        for options in (
+            (association(1, Status(6)),),
+            (Status(1), association(1)),
+            (Status(2), association(1, Status(6))),
+            (Status(6),),
+            (association(1, prefix(preferred=9, valid=8)),),
+        ):
+            c = soliciting()
+            c.advertise(*options, SolMaxRt(120), InfMaxRt(240))
+            self.assertEqual((c.session.sol_max_rt_in_force, c.session.inf_max_rt), (120, 240))
+            c.wait(3000)
+            late = [later - earlier for earlier, later in pairwise(c.times(MessageType.SOLICIT))][8:]
+            self.assertTrue(late and all(108 <= gap <= 132 for gap in late), late)
 
     def test_timer_untouched(self) -> None:
         """R-18.2.9-06: an ignored Advertise 0.1 s after each Solicit leaves the gaps as they are with silence."""
@@ -121,6 +143,8 @@ class SelectionTests(SynchronousTestCase):
             association(1, prefix(preferred=0, valid=0)),
             association(1, prefix(), t1=3000, t2=2000),
             association(1, prefix(), t1=INFINITY, t2=2000),
+            association(1, IAPrefix(3000, 4000, 129, IPv6Network(PREFIX).network_address.packed)),
+            association(1, IAPrefix(3000, 4000, 0, bytes(16))),
             association(1, prefix("ff00::/16")),
             association(1, prefix(PREFIX, 3000, 4000, Status(6))),
             association(1, prefix(), Status(6)),
@@ -130,6 +154,25 @@ class SelectionTests(SynchronousTestCase):
             c.advertise(given, preference=255)
             self.assertIs(c.state, State.SOLICITING, given)
             self.assertIn(DiscardReason.NOTHING_OFFERED, c.discards())
+
+    def test_partial_offer_later(self) -> None:
+        """
+        R-18.2.9-08, R-18.2.9-12: an association that the chosen server did not serve is asked for again with the
+        others, in each Renew and Rebind, of the same server first; no Solicit goes out for it meanwhile.
+        """
+        c = soliciting(1, 2)
+        c.advertise(GOOD, association(2, Status(6)))
+        c.advertise(association(2, prefix("2001:db8:200::/56")), server=OTHER)
+        c.until_sent(MessageType.REQUEST)
+        c.reply(GOOD, association(2, Status(6)))
+        count = len(c.sent)
+        renew = c.until_sent(MessageType.RENEW)
+        self.assertEqual((renew.server_id, [ia.iaid for ia in renew.ia_pds]), (SERVER, [1, 2]))
+        rebind = c.until_sent(MessageType.REBIND)
+        self.assertEqual([ia.iaid for ia in rebind.ia_pds], [1, 2])
+        self.assertEqual(set(c.types()[count:]), {"RENEW", "REBIND"})
+        c.reply(association(2, prefix("2001:db8:200::/56")), server=OTHER)
+        self.assertEqual(c.held, [PREFIX, "2001:db8:200::/56"])
 
     def test_hostile_words(self) -> None:
         """R-18.2.9-11: what a server says is told harmless and bounded."""
@@ -177,12 +220,21 @@ class SelectionTests(SynchronousTestCase):
         self.assertIs(c.state, State.REQUESTING)
 
     def test_useless_length(self) -> None:
-        """R-8168-06, PF-09: an offer that is too long for the configuration is ignored; Solicit backs off."""
-        c = soliciting(wishes=wanting(60, longest=60))
+        """
+        R-8168-06, PF-09: offers that are too long for the configuration are ignored, each time, and Solicit goes on at
+        its normal times.
+        """
+        silent, c = soliciting(wishes=wanting(60, longest=60)), soliciting(wishes=wanting(60, longest=60))
+        silent.wait(200)
+        c.answer = lambda sent: iter(
+            [c.message(MessageType.ADVERTISE, Preference(255), association(1, prefix("2001:db8::/64")))]
+        )
         c.advertise(association(1, prefix("2001:db8::/64")), preference=255)
-        c.wait(100)
-        self.assertEqual(set(c.types()), {"SOLICIT"})
-        self.assertIn(DiscardReason.PREFIX_TOO_LONG, c.discards())
+        c.wait(200)
+        self.assertEqual(
+            (set(c.types()), c.times(MessageType.SOLICIT)), ({"SOLICIT"}, silent.times(MessageType.SOLICIT))
+        )
+        self.assertEqual(set(c.discards()), {DiscardReason.PREFIX_TOO_LONG, DiscardReason.NOTHING_OFFERED})
 
     def test_smaller_than_wished_keeps_asking(self) -> None:
         """R-8168-04, R-8168-05: a /60 offered for a /56: the Request names it and still asks for the length."""

@@ -10,13 +10,18 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from pdlease.client.occurrences import LeaseChanged, Request, Send, UpstreamChanged
 from pdlease.client.reasons import Change, DiscardReason
+from pdlease.client.session import Session
 from pdlease.client.settings import ExtraOption, IAWish
 from pdlease.client.states import State
+from pdlease.config.advice import advice
+from pdlease.sources import chance
 from pdlease.wire.chain import OpaqueOption
 from pdlease.wire.codes import MessageType, OptionCode
 from pdlease.wire.messages import Message
 from pdlease.wire.options import ElapsedTime, OptionRequest, RapidCommit, ReconfigureAccept, Status, UserClass
 from pdlease.wire.prefixes import IAPrefix
+from tests.conformance.test_reconfigure import key, reconfigure
+from tests.house import ONE, House, Line
 from tests.scenarios.conversation import (
     CLIENT,
     OTHER,
@@ -40,6 +45,23 @@ def first(**more: object) -> Message:
     return c.last
 
 
+def one_of_each(**more: object) -> list[Message]:
+    """Messages of every type, with Information-request if Reconfigure is accepted; two associations, one held."""
+    c = Conversation(settings(1, 2, **more))
+    c.link_up()
+    given = (ReconfigureAccept(), key(), association(1, prefix(preferred=9000, valid=9000)))
+    c.advertise(*given, preference=255)
+    c.reply(*given)
+    c.wait(5)
+    if more.get("reconfigure"):
+        c.hear(reconfigure(11))
+        c.until_sent(MessageType.INFORMATION_REQUEST)
+        c.reply()
+    c.until_sent(MessageType.REBIND)
+    c.ask(Request.RELEASE)
+    return [message for _, message in c.sent]
+
+
 def wishing(*wishes: IAWish) -> tuple[IAWish, ...]:
     """Wishes, as settings take them."""
     return wishes
@@ -54,8 +76,25 @@ class SolicitTests(SynchronousTestCase):
         self.assertLess(kinds.index(LeaseChanged), kinds.index(Send))
         self.assertEqual((c.of(LeaseChanged)[0].change, c.held, names(c.last)), (Change.GIVEN_UP, [], [PREFIX]))
 
+    def test_old_prefix_is_gone_from_the_links(self) -> None:
+        """R-18-01: when the first Solicit of a new search goes out, no address of the old prefix is left downstream."""
+        house = House()
+        house.add_links()
+        house.begin().wait(3)
+        self.assertEqual(len(house.addresses()), 1)
+        seen = []
+        carry = house.carry
+
+        def look(line: Line, data: bytes, size: int) -> int:
+            seen.append((data[0], house.addresses()))
+            return carry(line, data, size)
+
+        house.carry = look  # type: ignore[method-assign]
+        house.uplink().ask(Request.SOLICIT)
+        self.assertEqual(seen, [(MessageType.SOLICIT, {})])
+
     def test_one_message_for_all(self) -> None:
-        """R-18.1-01, R-17.2-01, R-12-04: one Solicit for all associations of the uplink."""
+        """R-18.1-01: one Solicit for all associations of the uplink."""
         c = Conversation(settings(1, 2, 3))
         c.link_up()
         self.assertEqual(([ia.iaid for ia in c.last.ia_pds], len(c.sent)), ([1, 2, 3], 1))
@@ -79,9 +118,17 @@ class SolicitTests(SynchronousTestCase):
         self.assertEqual(request.codes, (OptionCode.SOL_MAX_RT, OptionCode.PD_EXCLUDE))
 
     def test_associations(self) -> None:
-        """R-18.2.1-06, R-21.22-01, R-21.22-02: T1 = T2 = 0; without a wish no IAPREFIX."""
-        (ia,) = first().ia_pds
-        self.assertEqual((ia.t1, ia.t2, ia.options), (0, 0, ()))
+        """R-18.2.1-06, R-21.22-01, R-21.22-02: an IA_PD for each association, T1 = T2 = 0, without a wish empty."""
+        c = Conversation(settings(5, 0, 0xFFFFFFFF))
+        c.link_up()
+        self.assertEqual(
+            [(ia.iaid, ia.t1, ia.t2, ia.options) for ia in c.last.ia_pds],
+            [
+                (5, 0, 0, ()),
+                (0, 0, 0, ()),
+                (0xFFFFFFFF, 0, 0, ()),
+            ],
+        )
 
     def test_length_wish(self) -> None:
         """R-18.2.1-07, R-8168-01: a wish for a length: the prefix :: with it, lifetimes 0."""
@@ -105,22 +152,52 @@ class SolicitTests(SynchronousTestCase):
         solicit = c.until_sent(MessageType.SOLICIT)
         self.assertEqual(names(solicit, 1), [PREFIX])
 
+    def test_old_prefix_after_a_restart(self) -> None:
+        """R-8168-02: so it is when the lease ran out while the daemon was not running, or nothing was held any more."""
+        held = bound().session.record.lease
+        for lease, former in ((held, ()), (None, ((1, IPv6Network(PREFIX)),))):
+            c = Conversation()
+            c.now = 10_000.0
+            c.session = Session.begin(settings(), c.session.chance, lease, former=former)
+            c.link_up()
+            self.assertEqual((c.types(), names(c.last, 1), c.held), (["SOLICIT"], [PREFIX], []))
+
     def test_no_other_options(self) -> None:
-        """R-18.2.1-08: nothing else by itself."""
-        for options in ({}, {"rapid_commit": True, "reconfigure": True}):
-            codes = {option.code for option in first(**options).options}
+        """R-18.2.1-08: no message has any option but those that belong into it, by itself."""
+        always = {OptionCode.CLIENT_ID, OptionCode.ELAPSED_TIME}
+        asking = always | {OptionCode.OPTION_REQUEST, OptionCode.IA_PD}
+        for willing in (False, True):
+            accept = {OptionCode.RECONFIGURE_ACCEPT} if willing else set()
+            rapid = {OptionCode.RAPID_COMMIT} if willing else set()
             allowed = {
-                OptionCode.CLIENT_ID,
-                OptionCode.ELAPSED_TIME,
-                OptionCode.OPTION_REQUEST,
-                OptionCode.IA_PD,
-                OptionCode.RAPID_COMMIT,
-                OptionCode.RECONFIGURE_ACCEPT,
+                MessageType.SOLICIT: asking | rapid | accept,
+                MessageType.REQUEST: asking | accept | {OptionCode.SERVER_ID},
+                MessageType.RENEW: asking | accept | {OptionCode.SERVER_ID},
+                MessageType.REBIND: asking | accept,
+                MessageType.INFORMATION_REQUEST: always | accept | {OptionCode.OPTION_REQUEST, OptionCode.SERVER_ID},
+                MessageType.RELEASE: always | {OptionCode.SERVER_ID, OptionCode.IA_PD},
             }
-            self.assertTrue(codes <= allowed, codes)
+            seen = set()
+            for message in one_of_each(rapid_commit=willing, reconfigure=willing):
+                kind = MessageType(message.message_type)
+                codes = [option.code for option in message.options]
+                self.assertEqual(set(codes), allowed[kind], kind.name)
+                self.assertEqual(len([code for code in codes if code != OptionCode.IA_PD]), len(allowed[kind] - {25}))
+                inner = {option.code for ia in message.ia_pds for option in ia.options}
+                innermost = {option.code for ia in message.ia_pds for named in ia.prefixes for option in named.options}
+                self.assertTrue(inner <= {OptionCode.IA_PREFIX} and not innermost, kind.name)
+                seen.add(kind)
+            self.assertEqual(seen, set(allowed) if willing else set(allowed) - {MessageType.INFORMATION_REQUEST})
 
     def test_written_out_options(self) -> None:
-        """R-18.2.1-08: what the operator wrote out is sent as written, in the messages named."""
+        """R-18.2.1-08: what the operator wrote out is sent as written, in the messages named, with a warning."""
+        house = House(ONE.replace("solicit_delay", 'raw_options = [{ code = 11, data = "0a0b" }]\nsolicit_delay'))
+        house.add_links()
+        house.begin()
+        self.assertEqual(house.sent[0][2].options[-1].code, 11)
+        self.assertTrue(house.line().sent[0][0].endswith(bytes.fromhex("000b00020a0b")))
+        (warning,) = advice(house.config)
+        self.assertIn("sent as written", str(warning))
         everywhere = ExtraOption(option=OpaqueOption(11, b"static"))
         once = ExtraOption(option=UserClass((b"fttx",)), message_types=(MessageType.REQUEST,))
         c = bound(GOOD, wanted=settings(extra_options=(everywhere, once)))
@@ -138,14 +215,24 @@ class SolicitTests(SynchronousTestCase):
             self.assertEqual(solicit.option(ReconfigureAccept) is not None, willing)
 
     def test_delay(self) -> None:
-        """R-18.2.1-11: the first Solicit waits 0 to 1 s, spread over it; without the setting it does not wait."""
+        """
+        R-18.2.1-11: the first Solicit of each of 50 starts waits 0 to 1 s, spread over it; without the setting it does
+        not wait.
+        """
         delays = []
-        for seed in range(50):
-            c = Conversation(settings(solicit_delay=True), seed=seed)
+        for _ in range(50):
+            c = Conversation(settings(solicit_delay=True))
+            c.session = Session.begin(c.session.settings, chance())
             c.link_up()
+            self.assertEqual(c.sent, [])
             c.until_sent(MessageType.SOLICIT)
             delays.append(c.now - 1000.0)
-        self.assertTrue(0 <= min(delays) < 0.1 and 0.9 < max(delays) <= 1.0)
+        self.assertTrue(0 <= min(delays) < 0.25 and 0.75 < max(delays) <= 1.0)
+        self.assertTrue(15 <= sum(delay < 0.5 for delay in delays) <= 35)
+        self.assertGreater(len(set(delays)), 45)
+        c = Conversation(settings(solicit_delay=False))
+        c.link_up()
+        self.assertEqual(c.types(), ["SOLICIT"])
 
     def test_collection(self) -> None:
         """R-18.2.1-13, R-18.2.1-17: Advertises are collected for the whole first time; the preferred one is asked."""

@@ -428,20 +428,23 @@ class ElapsedTests(SynchronousTestCase):
     def test_hundredths_of_this_exchange(self) -> None:
         """
         A.4-01, A.4-02, A.4-03, A.4-04, R-15-07: 0 in the first transmission of each exchange, then hundredths since it,
-        at most 0xffff from 655.35 s on: in Solicit, Request, Renew, Rebind and Release.
+        at most 0xffff from 655.35 s on: in Solicit, Request, Information-request, Renew, Rebind and Release.
         """
-        c = Conversation()
+        c = Conversation(settings(reconfigure=True))
         c.link_up()
         c.wait(1000)
         c.advertise(association(1, prefix()))
         c.wait(30)
-        c.reply(association(1, prefix(), t1=100, t2=3000))
+        c.reply(association(1, prefix(), t1=100, t2=3000), ReconfigureAccept(), key())
+        c.wait(5)
+        c.hear(reconfigure(11))
         c.wait(3500)
         c.ask(Request.RELEASE)
         c.wait(20)
         for kind in (
             MessageType.SOLICIT,
             MessageType.REQUEST,
+            MessageType.INFORMATION_REQUEST,
             MessageType.RENEW,
             MessageType.REBIND,
             MessageType.RELEASE,
