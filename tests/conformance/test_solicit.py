@@ -255,17 +255,30 @@ class SolicitTests(SynchronousTestCase):
         c.wait(0.1)
         c.advertise(GOOD, preference=255)
         self.assertEqual((c.types(), c.now), (["SOLICIT", "REQUEST"], 1000.1))
-
-    def test_preference_255_without_prefix(self) -> None:
-        """R-18.2.1-15: preference 255 without a prefix does not end the collection."""
         c = Conversation()
         c.link_up()
-        c.advertise(association(1, Status(6)), preference=255)
-        c.wait(0.5)
-        c.advertise(GOOD, server=OTHER, preference=0)
+        c.advertise(GOOD, preference=254)
+        c.wait(0.3)
         self.assertEqual(c.types(), ["SOLICIT"])
-        c.wait(0.7)
+        c.advertise(GOOD, server=OTHER, preference=255)
         self.assertEqual((c.types(), c.last.server_id), (["SOLICIT", "REQUEST"], OTHER))
+
+    def test_preference_255_without_prefix(self) -> None:
+        """R-18.2.1-15: preference 255 without a prefix does not end the collection, before or after a good offer."""
+        for empty_first in (True, False):
+            c = Conversation()
+            c.link_up()
+            for empty in (empty_first, not empty_first):
+                if empty:
+                    c.advertise(association(1, Status(6)), preference=255)
+                else:
+                    c.advertise(GOOD, server=OTHER, preference=0)
+                c.wait(0.45)
+                self.assertEqual(c.types(), ["SOLICIT"])
+            c.wait(0.099)
+            self.assertEqual(c.types(), ["SOLICIT"])
+            c.wait(0.2)
+            self.assertEqual((c.types(), c.last.server_id), (["SOLICIT", "REQUEST"], OTHER))
 
     def test_no_preference(self) -> None:
         """R-18.2.1-16: no Preference option is preference 0: the first of the equal ranks wins."""
@@ -328,16 +341,26 @@ class SolicitTests(SynchronousTestCase):
         self.assertFalse(c.last.rapid_commit)
 
     def test_rapid_commit_race(self) -> None:
-        """R-18.2.1-22: a Reply to the Solicit that comes after the Request was sent is dropped; one lease results."""
-        c = Conversation(settings(rapid_commit=True))
-        c.link_up()
-        late = c.message(MessageType.REPLY, RapidCommit(), association(1, prefix("2001:db8:200::/56")), server=OTHER)
-        c.advertise(GOOD)
-        c.until_sent(MessageType.REQUEST)
-        c.hear(late)
-        self.assertEqual((c.held, c.discards()), ([], [DiscardReason.TRANSACTION_ID]))
-        c.reply(GOOD)
-        self.assertEqual(c.held, [PREFIX])
+        """
+        R-18.2.1-22: a Reply to the Solicit that comes after the Request was sent, before its Reply or after it, is
+        dropped; one lease results.
+        """
+        for late_first in (True, False):
+            c = Conversation(settings(rapid_commit=True))
+            c.link_up()
+            other = association(1, prefix("2001:db8:200::/56"))
+            late = c.message(MessageType.REPLY, RapidCommit(), other, server=OTHER)
+            c.advertise(GOOD)
+            c.until_sent(MessageType.REQUEST)
+            if late_first:
+                c.hear(late)
+                self.assertEqual((c.held, c.discards()), ([], [DiscardReason.TRANSACTION_ID]))
+            c.reply(GOOD)
+            if not late_first:
+                c.hear(late)
+                self.assertEqual(c.discards(), [DiscardReason.NOTHING_ASKED])
+            self.assertEqual((c.held, c.session.lease.server), ([PREFIX], SERVER))
+            self.assertEqual(len(c.of(LeaseChanged)), 1)
 
     def test_rapid_commit_not_asked_for(self) -> None:
         """R-18.2.1-23: a Reply to a Solicit that did not ask for it is dropped, option or not."""

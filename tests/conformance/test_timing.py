@@ -49,6 +49,9 @@ class WindowTests(SynchronousTestCase):
                 if index and not (cap and 2.1 * run[index - 1] > cap):
                     self.assertTrue(1.9 - 1e-6 <= gap / run[index - 1] <= 2.1 + 1e-6, (index, run))
         self.assert_spread([run[0] for run in runs], *windows[0])
+        if windows[-1][1] - windows[-1][0] <= 0.2 * cap:
+            # there all runs are at the cap, and the draw goes by it, not by the time before
+            self.assert_spread([run[len(windows) - 1] for run in runs], 0.9 * cap, 1.1 * cap)
         ratios = [run[1] / run[0] for run in runs]
         self.assert_spread(ratios, 1.9, 2.1)
 
