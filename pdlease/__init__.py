@@ -11,3 +11,6 @@ C{docs/house.rst} walks the whole way with one packet.
 """
 
 __version__ = "0.1.0"
+
+RELEASED = 1790812800.0
+"""A wall clock earlier than this (2026-10-01) is wrong: the program did not exist then."""

@@ -34,12 +34,10 @@ from twisted.internet.interfaces import IDelayedCall, IReactorFDSet, IReactorTim
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from pdlease import RELEASED
 from pdlease.interfaces import ITimeSource
 from pdlease.logs import Logger
 from pdlease.pending import PendingCalls
-
-RELEASED = 1790812800.0
-"""A wall clock earlier than this (2026-10-01) is wrong: the program did not exist then."""
 
 SUSPENDED = 0.5
 """A suspend shorter than this many seconds is not worth telling; the lifetimes of DHCPv6 are whole seconds."""

@@ -179,7 +179,14 @@ class Desk:
         chosen = router.uplinks if uplink is None else {uplink: self._named(uplink)}
         hosted = self.guests() if uplink is None else {"guests": {}, "switches": {}}
         return report.status_document(
-            chosen, router.shares, applier, self._seconds(), self._sandbox(), hosted["guests"], hosted["switches"]
+            chosen,
+            router.shares,
+            applier,
+            self._seconds(),
+            self._sandbox(),
+            hosted["guests"],
+            hosted["switches"],
+            router.config.daemon.state,
         )
 
     def guests(self) -> Document:

@@ -37,6 +37,7 @@ def status_document(
     sandbox: str,
     guests: Document,
     switches: Document,
+    state_folder: str,
 ) -> Document:
     """
     The status document of the design for these uplinks.
@@ -46,11 +47,13 @@ def status_document(
     @param sandbox: what of the sandbox is in force.
     @param guests: the part about guests (L{pdlease.guestreport}).
     @param switches: the part about switches.
+    @param state_folder: where leases and identity are kept.
     """
     return {
         "schema": SCHEMA,
         "version": __version__,
         "sandbox": sandbox,
+        "state_folder": state_folder,
         "uplinks": {
             name: uplink_document(uplink, shares.get(name, Share(uplink=name)), applier, now)
             for name, uplink in uplinks.items()

@@ -10,6 +10,7 @@ when they are called, and nowhere else.
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
@@ -25,7 +26,7 @@ from pdlease.control.eventlines import event_text
 from pdlease.control.offline import UsageError
 from pdlease.control.terminal import fitted, width_of
 from pdlease.control.tree import space_of, tree_text
-from pdlease.control.wording import Paint, plain
+from pdlease.control.wording import Colour, Paint, plain
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -275,15 +276,23 @@ def _counters(call: Invocation) -> int:
 
 
 def _doctor(call: Invocation) -> int:
+    from pdlease.control.checkup import Machine
     from pdlease.control.doctor import examine
 
-    findings = examine(call.connect)
+    is_here, is_root = call.options.host is None, os.geteuid() == 0
+    findings = examine(call.connect, Machine() if is_here else Machine.unseen())
 
     def text() -> str:
-        lines = [f"{plain(finding['text'])}\n    {plain(finding['mend'])}" for finding in findings]
-        return "\n".join(lines or ["Nothing suspicious was found."]) + "\n"
+        lines = [
+            f"{call.paint(finding['text'], Colour.WAITING)}\n    {plain(finding['mend'])}" for finding in findings
+        ] or ["Nothing suspicious was found."]
+        if not is_here:
+            lines.append("Only what the daemon itself tells was looked at: the rest is seen on its own machine.")
+        elif not is_root:
+            lines.append("Firewalls and other programs' sockets were not looked at: only root sees them.")
+        return "".join(f"{line}\n" for line in lines)
 
-    return call.answer({"schema": 1, "findings": findings}, text)
+    return call.answer({"schema": 1, "findings": findings, "is_root": is_here and is_root}, text)
 
 
 def _cleanup(call: Invocation) -> int:
