@@ -56,7 +56,7 @@ def guests_document(
                     "vrf": (nic.vrf if switch is None else switch.vrf) or None,
                     "group": _number(_value(own, GROUP)),
                     "up": nic.up,
-                    "mac": _value(own, LINK_ADDRESS),
+                    "mac": _with_colons(_value(own, LINK_ADDRESS)),
                     "ipv4": str(local.ipv4) if local else None,
                     "ipv6": str(local.ipv6) if local and local.ipv6 else None,
                     "delegated": str(delegated[-1].address.network) if delegated else None,
@@ -125,6 +125,11 @@ def _is_local(item: Wanted, local: LocalAddresses | None) -> bool:
 
 def _value(wanted: Iterable[Wanted], setting: str) -> str | None:
     return next((item.value for item in wanted if isinstance(item, WantedSetting) and item.setting == setting), None)
+
+
+def _with_colons(address: str | None) -> str | None:
+    """A link-layer address as it is written in the file."""
+    return None if address is None else bytes.fromhex(address).hex(":")
 
 
 def _number(value: str | None) -> int | None:

@@ -237,6 +237,8 @@ class DocumentTests(HostCase):
             },
         )
         self.assertEqual(nic["address"], nic["delegated"].replace("::/64", "::1"))
+        (other,) = document["guests"]["web2"]
+        self.assertEqual(other["mac"], "02:00:5e:10:00:01", "as it is written in the file")
         self.assertEqual(
             document["switches"]["lab"],
             {
