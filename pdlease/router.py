@@ -160,12 +160,29 @@ class Router:
         if configured is None or self.uplinks.get(uplink.name) is not uplink:
             return
         outcome = self._share(configured, uplink.lease)
-        self.shares[uplink.name] = outcome
+        before, self.shares[uplink.name] = self.shares.get(uplink.name), outcome
+        self._log_lack(before, outcome)
         self._means.applier.want(uplink.name, outcome.wanted, is_settled=uplink.name in self._settled)
         self._means.hosting.carved(uplink.name, outcome.carvings)
         if not uplink.is_undated:
             # before that it is not known what is over
             self.announcing.carved(uplink.name, subnets_of(outcome))
+
+    def _log_lack(self, before: Share | None, after: Share) -> None:
+        """A delegation that is too small is an error that is logged, once for those that it leaves out (WPD-3)."""
+        for carved in after.carvings:
+            without = carved.carving.unassigned
+            known = before is not None and any(
+                (other.prefix.prefix, other.carving.unassigned) == (carved.prefix.prefix, without)
+                for other in before.carvings
+            )
+            if without and not known:
+                self.log.error(
+                    "{uplink}: {prefix} is too small: without a subnet: {links}",
+                    uplink=after.uplink,
+                    prefix=str(carved.prefix.prefix),
+                    links=", ".join(without),
+                )
 
     def _disowned(self, uplink: Uplink, prefixes: tuple[tuple[int, IPv6Network], ...]) -> None:
         """What these prefixes would have been cut into is over for hosts, whoever told them of it."""

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from ipaddress import IPv6Interface, IPv6Network
 from typing import Any
 
+from twisted.logger import LogLevel, formatEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
 from pdlease.demo.delegating import SERVER, DelegatingServer
@@ -375,9 +376,12 @@ class SizeTests(HouseCase):
 
     def test_too_small(self) -> None:
         """
-        WPD-3: wished /56, given /62, six LANs: the first four in the file are served, the others are an error that
-        C{why} and status tell; after a Renew it is the same ones.
+        WPD-3: wished /56, given /62, six LANs: the first four in the file are served, the others are an error that the
+        log, C{why} and status tell; after a Renew it is the same ones.
         """
+        logged: list[dict[str, Any]] = []
+        globalLogPublisher.addObserver(logged.append)
+        self.addCleanup(globalLogPublisher.removeObserver, logged.append)
         links = [f"lan{number}" for number in range(6)]
         text = ONE.replace('["lan0"]', f"[{', '.join(map(repr, links))}]".replace("'", '"')) + "hint = 56\n"
         self.house = House(text)
@@ -391,6 +395,8 @@ class SizeTests(HouseCase):
             self.assertEqual(self.status()["unassigned"], ["lan4", "lan5"])
             self.assertIn("2001:db8::/62 is too small: lan4 stays without a subnet", self.why())
             self.renewed(giving(prefix("2001:db8::/62")))
+        errors = [formatEvent(event) for event in logged if event["log_level"] is LogLevel.error]
+        self.assertEqual(errors, ["wan: 2001:db8::/62 is too small: without a subnet: lan4, lan5"])
 
     def test_requesting_router(self) -> None:
         """WPD-1: by default the client asks for one IA_PD on the uplink, and uses what it gets downstream."""

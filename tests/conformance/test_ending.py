@@ -68,6 +68,18 @@ class ReleaseTests(SynchronousTestCase):
         c.ask(Request.RELEASE)
         self.assertEqual([ia.iaid for ia in c.last.ia_pds], [1])
 
+    def test_one_of_two_prefixes(self) -> None:
+        """R-18.2.7-02: one of two prefixes of an association is given back to its server, the other is not in that."""
+        c = bound(GOOD)
+        c.until_sent(MessageType.REBIND)
+        c.reply(association(1, prefix(SECOND)), server=OTHER)
+        self.assertEqual(c.held, [PREFIX, SECOND])
+        c.forget()
+        c.ask(Request.RELEASE)
+        self.assertEqual((c.last.server_id, names(c.last)), (SERVER, [PREFIX]))
+        c.reply()
+        self.assertEqual((c.last.server_id, names(c.last)), (OTHER, [SECOND]))
+
     def test_given_up_first(self) -> None:
         """R-18.2.7-03, R-18.2.7-11: the lease is gone before the first Release leaves, once, whatever the answer."""
         c = bound()

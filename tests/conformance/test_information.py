@@ -11,6 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from pdlease.client.occurrences import Informed, LeaseChanged, Request
 from pdlease.client.settings import ExtraOption
+from pdlease.config.advice import advice
 from pdlease.config.errors import ConfigErrors
 from pdlease.config.toml import parse
 from pdlease.wire.chain import OpaqueOption, Option
@@ -237,3 +238,16 @@ class RelayTests(SynchronousTestCase):
         c.reply(*given)
         self.assertEqual(len(c.held), 8)
         self.assertEqual([ia.iaid for ia in c.until_sent(MessageType.RENEW).ia_pds], list(iaids))
+
+    def test_too_many_associations(self) -> None:
+        """R-8987-03: more than eight IA_PDs on one uplink are warned of; eight are not, and one is the default."""
+
+        def advised(count: int) -> str:
+            delegations = "".join(
+                f'[[uplinks.wan.delegations]]\ndownstreams = ["lan{number}"]\n' for number in range(count)
+            )
+            config = parse(f"[uplinks.wan]\n{delegations}".encode(), "x")
+            return " ".join(str(each) for each in advice(config))
+
+        self.assertIn("8", advised(9))
+        self.assertEqual(advised(8), "")

@@ -340,7 +340,7 @@ class RenumberingTests(WithServer):
         self.both_are_there(7100)
 
     def test_deprecated(self) -> None:
-        """A prefix with preferred lifetime 0 is deprecated and stays until the end of its valid lifetime."""
+        """R-EXP-03: with preferred lifetime 0 a prefix is deprecated, and stays until the end of its valid one."""
         lines = self.renumber("deprecate")
         self.assertEqual([line for line in lines if line.startswith("Deleted") and "inet6" in line], [])
         self.both_are_there(7100)

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 from ipaddress import IPv6Address
+from pathlib import Path
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from pdlease.wire import options as simple
+from pdlease.wire.codes import OptionCode
 from pdlease.wire.messages import decode, encode
 from pdlease.wire.prefixes import IAPD, IAPrefix
 from tests import packets
-from tests.wire.test_vectors import vectors
+from tests.wire.test_vectors import PUBLIC, vectors
 
 
 class AgreementTests(SynchronousTestCase):
@@ -94,7 +96,11 @@ class AgreementTests(SynchronousTestCase):
         for layer, option in zip(options, message.options, strict=True):
             self.assertEqual(self.meaning(layer), self.ours(option))
         header.clear_cache()
-        self.assertEqual(encode(message), bytes(header))
+        if not any(
+            option.code == OptionCode.CLIENT_FQDN and not option.body().endswith(b"\0") for option in message.options
+        ):
+            # a name without an end is a part of one (RFC 4704); scapy writes an end to it
+            self.assertEqual(encode(message), bytes(header))
 
     def test_own(self) -> None:
         """All messages of the tests mean the same to both."""
@@ -102,10 +108,12 @@ class AgreementTests(SynchronousTestCase):
             self.check(data)
 
     def test_vectors(self) -> None:
-        """All good messages of others mean the same to both."""
-        for packet in vectors("message"):
+        """All good messages of others mean the same to both, those of the public collection where it is at hand too."""
+        public = [] if PUBLIC is None else vectors("message", Path(PUBLIC))
+        for packet in (*vectors("message"), *public):
             data = bytes.fromhex(packet["hex"])
-            if "problem" not in packet and data[0] in range(1, 12):
+            # content that is malformed by design means nothing to either
+            if "problem" not in packet and data[0] in range(1, 12) and not decode(data).malformed:
                 self.check(data)
 
     def test_scapy_writes(self) -> None:

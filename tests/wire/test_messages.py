@@ -147,6 +147,15 @@ class BothDirectionsTests(SynchronousTestCase):
             self.assertEqual(message, VALUES["RICH_REPLY"])
             self.assertEqual(hash(message), hash(VALUES["RICH_REPLY"]))
 
+    def test_immutable(self) -> None:
+        """B.9-10: messages and options are values: nothing of them can be changed, and equal ones have one hash."""
+        message = decode(packets.RICH_REPLY)
+        association = message.ia_pds[0]
+        for value in (message, *message.options, association.prefixes[0], *association.prefixes[0].options):
+            for name in ("options", "data", "code", "extra"):
+                self.assertRaises((AttributeError, TypeError), setattr, value, name, ())
+        self.assertEqual(hash(message), hash(decode(packets.RICH_REPLY)))
+
     def test_shortest(self) -> None:
         """B.1-01: a message may have no options."""
         self.assertEqual(decode(octets("0b 00000f")), Message(MessageType.INFORMATION_REQUEST, 15))
