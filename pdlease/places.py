@@ -10,9 +10,14 @@ from __future__ import annotations
 import os
 import pwd
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from errno import ELOOP
 
 from attrs import frozen
+
+MOST_LINKS = 40
+"""So many symbolic links may be on the way to a folder, as for the kernel."""
 
 
 class CannotStart(Exception):
@@ -57,55 +62,120 @@ def make_folder(path: str, mode: int, owner: Account | None) -> None:
     Make a folder where it is missing, with what is above it, and hand it to its owner; one that is there stays.
 
     @param mode: permission bits of a folder that is made.
-    @raise CannotStart: when it cannot be made or is no folder.
+    @raise CannotStart: when it cannot be made, is no folder, or is reached by somebody's symbolic link.
     """
     try:
+        if owner is not None:
+            # as far as it is there already
+            with suppress(FileNotFoundError, NotADirectoryError):
+                os.close(open_folder(path))
         if os.path.isdir(path):
             return
         os.makedirs(os.path.dirname(path), 0o755, exist_ok=True)
         os.mkdir(path, mode)
         if owner is not None:
-            give(path, owner)
+            with opened(path) as descriptor:
+                give(descriptor, owner)
     except OSError as problem:
         raise CannotStart(f"{path}: {problem.strerror}") from None
 
 
-def hand_over(folder: str, owner: Account | None, *, change_owner: Callable[..., None] = os.chown) -> None:
+def hand_over(folder: str, owner: Account | None, *, change_owner: Callable[..., None] = os.fchown) -> None:
     """
     Give a folder and the plain files in it to an account.
 
-    Links are not followed, and a file with a second name stays as it is: whoever may write the folder, as the account
-    may from an earlier run on, could have put a name of another's file there.
+    Links in it are not followed, and a file with a second name stays as it is: whoever may write the folder, as the
+    account may from an earlier run on, could have put a name of another's file there.
 
     @param change_owner: the system call, as in L{os}.
-    @raise CannotStart: when the folder is not to be had.
+    @raise CannotStart: when the folder is not to be had, or is reached by somebody's symbolic link.
     """
     if owner is None:
         return
     try:
-        with os.scandir(folder) as entries:
-            plain = [entry for entry in entries if entry.is_file(follow_symlinks=False)]
-        paths = [entry.path for entry in plain if entry.stat(follow_symlinks=False).st_nlink == 1]
-        for path in (folder, *paths):
-            give(path, owner, change_owner=change_owner)
+        with opened(folder) as descriptor:
+            give(descriptor, owner, change_owner=change_owner)
+            for name in os.listdir(descriptor):
+                status = os.stat(name, dir_fd=descriptor, follow_symlinks=False)
+                if stat.S_ISREG(status.st_mode) and not _is_theirs(status, owner):
+                    file = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=descriptor)
+                    try:
+                        if os.fstat(file).st_nlink == 1:
+                            give(file, owner, change_owner=change_owner)
+                    finally:
+                        os.close(file)
     except OSError as problem:
         raise CannotStart(f"{folder}: {problem.strerror}") from None
 
 
-def give(path: str, owner: Account, *, change_owner: Callable[..., None] = os.chown) -> None:
+def give(descriptor: int, owner: Account, *, change_owner: Callable[..., None] = os.fchown) -> None:
     """
-    Make a path belong to an account; what cannot be given in a user namespace without that account stays ours.
+    Make what is open belong to an account; what cannot be given in a user namespace without that account stays ours.
 
     @raise OSError: when the kernel refuses for another reason.
     """
-    status = os.lstat(path)
-    if stat.S_ISLNK(status.st_mode) or (status.st_uid, status.st_gid) == (owner.uid, owner.gid):
+    if _is_theirs(os.fstat(descriptor), owner):
         return
     try:
-        change_owner(path, owner.uid, owner.gid, follow_symlinks=False)
+        change_owner(descriptor, owner.uid, owner.gid)
     except OSError as problem:
         from errno import EINVAL, EPERM
 
         # EINVAL: a user namespace does not know the number; EPERM: it knows but may not give
         if problem.errno not in (EINVAL, EPERM):
             raise
+
+
+@contextmanager
+def opened(path: str) -> Iterator[int]:
+    """A folder, open for as long as this lasts; see L{open_folder}."""
+    descriptor = open_folder(path)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def open_folder(path: str) -> int:
+    """
+    Open a folder by way of no symbolic link but root's and our own.
+
+    Whoever may write a folder on the way, as the daemon's own user may after an earlier run, could put a link there to
+    lead root to files that are not to be handed to anybody.
+
+    @raise CannotStart: when there is such a link; a link with a second name is one, since the name may be anybody's.
+    @raise OSError: when it is not to be had.
+    """
+    descriptor = os.open("/", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    waiting = [part for part in reversed(os.path.abspath(path).split("/")) if part]
+    links = 0
+    try:
+        while waiting:
+            name = waiting.pop()
+            status = os.stat(name, dir_fd=descriptor, follow_symlinks=False)
+            flags = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+            if stat.S_ISLNK(status.st_mode):
+                if status.st_uid not in (0, os.geteuid()) or status.st_nlink != 1:
+                    raise CannotStart(
+                        f"{path}: {name} in it is a symbolic link that is not root's, and is not followed"
+                    )
+                links += 1
+                if links > MOST_LINKS:
+                    raise OSError(ELOOP, os.strerror(ELOOP))
+                target = os.readlink(name, dir_fd=descriptor)
+                waiting += [part for part in reversed(target.split("/")) if part]
+                if not target.startswith("/"):
+                    continue
+                name, flags = "/", flags & ~os.O_NOFOLLOW
+            # what is only on the way need not be readable
+            further = os.open(name, flags | (os.O_PATH if waiting else os.O_RDONLY), dir_fd=descriptor)
+            os.close(descriptor)
+            descriptor = further
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _is_theirs(status: os.stat_result, owner: Account) -> bool:
+    return (status.st_uid, status.st_gid) == (owner.uid, owner.gid)

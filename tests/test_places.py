@@ -6,11 +6,11 @@ from __future__ import annotations
 
 import os
 import pwd
-from errno import EINVAL, EIO, EPERM
+from errno import EINVAL, EIO, ELOOP, EPERM
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from pdlease.places import Account, CannotStart, account, give, hand_over, make_folder
+from pdlease.places import MOST_LINKS, Account, CannotStart, account, give, hand_over, make_folder, open_folder, opened
 
 OURS = Account(os.geteuid(), os.getegid())
 STRANGER = Account(54321, 54322)
@@ -81,11 +81,10 @@ class GiveTests(SynchronousTestCase):
             pass
         self.given: list[str] = []
 
-    def change(self, path: str, uid: int, gid: int, *, follow_symlinks: bool) -> None:
+    def change(self, descriptor: int, uid: int, gid: int) -> None:
         """Note a change of owner."""
-        self.assertFalse(follow_symlinks)
         self.assertEqual((uid, gid), (STRANGER.uid, STRANGER.gid))
-        self.given.append(path)
+        self.given.append(os.readlink(f"/proc/self/fd/{descriptor}"))
 
     def test_folder_and_files(self) -> None:
         """The folder and the plain files in it are given away; folders in it, links and their targets are not."""
@@ -113,25 +112,21 @@ class GiveTests(SynchronousTestCase):
         self.assertEqual(str(problem), "/nosuch: No such file or directory")
 
     def test_already_theirs(self) -> None:
-        """What belongs to the account already is left alone."""
-        give(self.path, Account(os.stat(self.path).st_uid, os.stat(self.path).st_gid), change_owner=self.change)
-        self.assertEqual(self.given, [])
-
-    def test_link(self) -> None:
-        """A symbolic link is never given away."""
-        link = os.path.join(self.folder, "link")
-        os.symlink(self.path, link)
-        give(link, STRANGER, change_owner=self.change)
+        """What belongs to the account already is left alone, and is not even opened."""
+        os.chmod(self.path, 0)
+        theirs = os.stat(self.path)
+        hand_over(self.folder, Account(theirs.st_uid, theirs.st_gid), change_owner=self.change)
         self.assertEqual(self.given, [])
 
     def test_number_unknown_to_the_namespace(self) -> None:
         """What a user namespace cannot give away stays ours; any other refusal is told."""
 
         def refusing(number: int) -> None:
-            def change(path: str, uid: int, gid: int, *, follow_symlinks: bool) -> None:
+            def change(descriptor: int, uid: int, gid: int) -> None:
                 raise OSError(number, os.strerror(number))
 
-            give(self.path, STRANGER, change_owner=change)
+            with opened(self.folder) as descriptor:
+                give(descriptor, STRANGER, change_owner=change)
 
         refusing(EINVAL)
         refusing(EPERM)
@@ -140,8 +135,63 @@ class GiveTests(SynchronousTestCase):
     def test_refusal_is_told(self) -> None:
         """A folder that cannot be given away is told with its path."""
 
-        def change(path: str, uid: int, gid: int, *, follow_symlinks: bool) -> None:
+        def change(descriptor: int, uid: int, gid: int) -> None:
             raise OSError(EIO, os.strerror(EIO))
 
         problem = self.assertRaises(CannotStart, hand_over, self.folder, STRANGER, change_owner=change)
         self.assertEqual(str(problem), f"{self.folder}: Input/output error")
+
+
+class LinkTests(SynchronousTestCase):
+    """Symbolic links on the way to a folder."""
+
+    def setUp(self) -> None:
+        self.top = os.path.abspath(self.mktemp())
+        self.target = os.path.join(self.top, "data", "state")
+        os.makedirs(self.target)
+        self.link = os.path.join(self.top, "link")
+
+    def reached(self, path: str) -> str:
+        """Where a path leads."""
+        with opened(path) as descriptor:
+            return os.readlink(f"/proc/self/fd/{descriptor}")
+
+    def test_ours(self) -> None:
+        """Links of root and our own are followed wherever they stand, absolute or relative: /var may be elsewhere."""
+        for target in (self.target, "data/state", "./data/../data/state/."):
+            os.symlink(target, self.link)
+            self.assertEqual(self.reached(self.link), self.target)
+            os.unlink(self.link)
+        os.symlink("data", self.link)
+        self.assertEqual(self.reached(f"{self.link}/state"), self.target)
+        self.assertEqual(self.reached("/"), "/")
+
+    def test_in_a_circle(self) -> None:
+        """Links without end end."""
+        os.symlink("link", self.link)
+        self.assertEqual(self.assertRaises(OSError, open_folder, self.link).errno, ELOOP)
+        self.assertGreaterEqual(MOST_LINKS, 8)
+
+    def test_second_name(self) -> None:
+        """A link that has a second name is nobody's to trust: anybody may have given it that name."""
+        os.symlink("data/state", self.link)
+        os.link(self.link, f"{self.link}2", follow_symlinks=False)
+        self.assertRaises(CannotStart, open_folder, self.link)
+
+    def test_of_others(self) -> None:
+        """
+        A link of somebody else is not followed, neither at the end nor on the way, whether the folder is there or is to
+        be made, and nothing that it leads to changes hands.
+        """
+        if os.geteuid() != 0:
+            self.skipTest("this test must be root to make links of others")
+        given: list[int] = []
+        os.symlink("data", self.link)
+        os.chown(self.link, STRANGER.uid, STRANGER.gid, follow_symlinks=False)
+        for path in (self.link, f"{self.link}/state", f"{self.link}/new"):
+            problem = self.assertRaises(CannotStart, make_folder, path, 0o700, STRANGER)
+            self.assertEqual(
+                str(problem), f"{path}: link in it is a symbolic link that is not root's, and is not followed"
+            )
+            self.assertRaises(CannotStart, hand_over, path, STRANGER, change_owner=lambda *what: given.append(1))
+        self.assertEqual((given, os.listdir(f"{self.top}/data")), ([], ["state"]))
