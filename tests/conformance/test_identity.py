@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import subprocess
 import sys
 import time
@@ -28,14 +29,15 @@ from pdlease.config.errors import ConfigErrors
 from pdlease.identity import SECONDS_TO_2000, Identity
 from pdlease.interfaces import Stored, StoreError
 from pdlease.lease import ReconfigureKey
+from pdlease.service import Daemon
 from pdlease.stores.file import FileStore
-from pdlease.testing import IDENTITY, SERVER, record
+from pdlease.testing import IDENTITY, SERVER, SetTimes, record
 from pdlease.wire.codes import MessageType
 from pdlease.wire.duid import DUID
 from pdlease.wire.messages import Message
 from tests.house import ONE, TWO, House, configuration
 from tests.stores.test_file import FailingSystem
-from tests.test_service import DaemonCase, Ground
+from tests.test_service import DaemonCase, Ground, NotingStore
 
 MAC = bytes.fromhex("02005e005301")
 
@@ -299,10 +301,11 @@ from pdlease.testing import IDENTITY, record
 store = FileStore(sys.argv[1], SystemTimes())
 store.save_identity(IDENTITY)
 number = 0
-print("begun", flush=True)
 while True:
-    number += 1
     store.save_uplink("wan", record(SystemTimes().boot(), valid=7200.0 + number % 2))
+    number += 1
+    if number == 1:
+        print("begun", flush=True)
 """
 
 
@@ -312,6 +315,84 @@ class PersistenceTests(RestartedCase):
     def folder_of(self, name: str = "kept") -> str:
         """A new state folder."""
         return os.path.abspath(os.path.join(self.mktemp(), name))
+
+    def test_dated(self) -> None:
+        """
+        R-12-06: within one boot the boot clock alone says whether a stored lease is still valid, whatever the wall
+        clock shows; after another boot a wall clock that can be trusted says so; what is over is not used.
+        """
+        times, folder = SetTimes(), self.folder_of()
+        self.begin(folder, times, wait=4)
+        for away, wall, passed, used in (
+            (None, 0.0, 0, True),
+            (None, 0.0, 7000, True),
+            (None, 1_790_000_000.0, 7300, False),
+            (7000, None, 0, True),
+            (7300, None, 0, False),
+        ):
+            later, copied = evolve(times), self.folder_of("copied")
+            shutil.copytree(folder, copied)
+            later.pass_time(passed)
+            if away is not None:
+                later.reboot(away)
+            if wall is not None:
+                later.walled, later.trusted = wall, False
+            self.begin(copied, later)
+            found = list(self.machine.addresses()), self.machine.types(link=self.link)[:1]
+            self.assertEqual(found, (["2001:db8::1/64"], ["REBIND"]) if used else ([], ["SOLICIT"]), (away, passed))
+
+    def test_undated(self) -> None:
+        """
+        R-12-06: after another boot with a clock that cannot be trusted, set back or in 1970, the stored prefix is asked
+        for by Rebind and not installed; after 10 s of silence a Solicit names it, and it is still kept; a Reply, or the
+        clock set right, has it used.
+        """
+        times, folder = SetTimes(), self.folder_of()
+        self.begin(folder, times, wait=4)
+        for wall, ending in ((0.0, "silence"), (times.walled - 86400, "reply"), (0.0, "clock")):
+            later, copied = evolve(times), self.folder_of("copied")
+            shutil.copytree(folder, copied)
+            later.reboot(100)
+            right, later.walled, later.trusted = later.walled, wall, False
+            daemon = self.begin(copied, later, silent=True)
+            self.assertEqual((self.machine.addresses(), self.machine.types(link=self.link)), ({}, ["REBIND"]))
+            self.assertEqual(self.names(), ["2001:db8::/64"])
+            if ending == "reply":
+                self.machine.silent.clear()
+                self.machine.wait(3)
+            else:
+                self.machine.wait(12)
+                self.assertEqual((self.machine.addresses(), self.machine.types(link=self.link)[-1]), ({}, "SOLICIT"))
+                self.assertEqual(self.names(), ["2001:db8::/64"])
+                assert daemon.router is not None
+                self.assertEqual(len(daemon.router.uplinks["wan"].record.lease.prefixes), 1)
+            if ending == "clock":
+                later.walled, later.trusted = right + 12, True
+                self.machine.clock.jump()  # type: ignore[attr-defined]
+                self.machine.wait(0.1)
+            self.assertEqual(len(self.machine.addresses()), 0 if ending == "silence" else 1)
+            self.successResultOf(daemon.stopService())
+
+    def names(self) -> list[str]:
+        """The prefixes that the message sent last names."""
+        (ia,) = self.machine.sent[-1][2].ia_pds
+        return [str(named.network) for named in ia.prefixes]
+
+    def begin(self, folder: str, times: SetTimes, *, wait: float = 0.1, silent: bool = False) -> Daemon:
+        """Start a daemon that keeps what it has in a folder; stop it, unless its server is silent."""
+
+        def arrange(machine: Ground) -> None:
+            machine.times = times
+            machine.clock.rightNow = times.booted
+            machine.store = NotingStore(FileStore(folder, times), machine.order)
+            if silent:
+                machine.silent.add(self.link)
+
+        daemon = self.start(arrange=arrange)
+        self.machine.wait(wait)
+        if not silent:
+            self.successResultOf(daemon.stopService())
+        return daemon
 
     def test_whole(self) -> None:
         """
