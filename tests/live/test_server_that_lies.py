@@ -14,10 +14,12 @@ import time
 from ipaddress import IPv6Network
 from pathlib import Path
 
+from attrs import evolve
+
 from pdlease.demo.script import SPOILERS
 from pdlease.wire.codes import MessageType, OptionCode, StatusCode
 from pdlease.wire.messages import Message, encode
-from pdlease.wire.options import ClientId, ServerId, Status
+from pdlease.wire.options import ClientId, OpaqueOption, ServerId, SolMaxRt, Status
 from pdlease.wire.prefixes import IAPD
 from tests.live.liar import Liar
 from tests.live.network import until
@@ -135,6 +137,38 @@ class LieTests(WithLiar):
         request = self.liar.heard(MessageType.REQUEST)
         self.liar.send(SPOILERS["huge"](self.liar.truth(request)))
         self.daemon.bound()
+
+    def test_more_than_is_understood(self) -> None:
+        """
+        SOL_MAX_RT of an Advertise that has nothing to offer is in force at once (A.3-03).  Options that nobody knows,
+        at every level, an Auth that no RFC has, and three octets behind the last option cost no lease; the debug view
+        shows them (B.1-02, issue 3).
+        """
+        self.daemon.ctl("log", "debug")
+        solicit = self.liar.heard(MessageType.SOLICIT)
+        truth = self.liar.truth(solicit)
+        nothing = tuple(option for option in truth.options if option.code != OptionCode.IA_PD)
+        refusal = (*nothing, Status(StatusCode.NO_PREFIX_AVAIL), SolMaxRt(300))
+        self.liar.send(encode(evolve(truth, options=refusal)))
+        until(lambda: self.daemon.status()["sol_max_rt_seconds"] == 300, 3, "SOL_MAX_RT to be in force")
+        self.assertEqual(self.daemon.status()["state"], "soliciting")
+        asked = self.liar.heard(MessageType.SOLICIT, self.now(), 8)
+        self.liar.send(self.strange(self.liar.truth(asked)))
+        self.liar.send(self.strange(self.liar.truth(self.liar.heard(MessageType.REQUEST))))
+        self.daemon.bound()
+        self.assertEqual(self.on_lan(self.network), {LAN0})
+        for shown in ("option 65000 (aa)", "option 65001 (bb)", "option 65002 (empty)", "3 stray bytes at the end"):
+            until(lambda shown=shown: shown in self.daemon.said(), 3, f"{shown} in the debug log")
+
+    def strange(self, truth: Message) -> bytes:
+        """The same message with more in it than anybody knows."""
+        (association,) = truth.ia_pds
+        (prefix,) = association.prefixes
+        prefix = evolve(prefix, options=(*prefix.options, OpaqueOption(65001, b"\xbb")))
+        association = evolve(association, options=(prefix, OpaqueOption(65002, b"")))
+        others = tuple(option for option in truth.options if option.code != OptionCode.IA_PD)
+        more = (OpaqueOption(65000, b"\xaa"), OpaqueOption(OptionCode.AUTHENTICATION, bytes(11) + b"static"))
+        return encode(evolve(truth, options=(*more, *others, association))) + b"\0\0\0"
 
     def test_duplicates(self) -> None:
         """Every answer twice, and once more much later: the second is dropped, the lease is the same."""
