@@ -39,6 +39,7 @@ from pdlease.client.occurrences import (
 from pdlease.client.reasons import DiscardReason, Wait
 from pdlease.client.session import Session, step
 from pdlease.client.settings import Chance, Settings
+from pdlease.client.states import State
 from pdlease.keeping import Keeper
 from pdlease.kernel import Link
 from pdlease.lease import Lease, StaleSubnet, UplinkRecord
@@ -222,8 +223,9 @@ class Uplink:
         self._happen(Dated(lease))
 
     def resumed(self) -> None:
-        """The machine slept: overdue work runs at once."""
-        self._happen(Due())
+        """The machine slept: what is overdue is done at once, and the link may be another one (R-18.2.12-01)."""
+        is_silent = self.session.state in (State.STOPPED, State.RELEASING)
+        self._happen(LinkUp() if self._ready and not is_silent else Due())
 
     def stop(self) -> None:
         """Come to an end; leases stay where they are (design 19: never release by default)."""

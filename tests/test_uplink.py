@@ -14,7 +14,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import LogEvent, LogLevel, formatEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
-from pdlease.client.occurrences import Request
+from pdlease.client.occurrences import Due, Request
 from pdlease.demo.delegating import SERVER, Terms
 from pdlease.interfaces import StoreError
 from pdlease.kernel import AdvertisedPrefix
@@ -558,7 +558,7 @@ class EffectTests(UplinkCase):
         house = self.bound()
         (before,) = house.clock.getDelayedCalls()
         house.arrive(house.line(), b"\x07\x00")
-        house.uplink().resumed()
+        house.uplink()._happen(Due())
         self.assertEqual(round(house.clock.getDelayedCalls()[0].getTime(), 6), round(before.getTime(), 6))
         self.assertEqual(len(house.clock.getDelayedCalls()), 1)
 

@@ -370,18 +370,35 @@ class LinkTests(BoundCase):
         )
 
     def test_slept(self) -> None:
-        """After a suspend what is overdue is done at once, and the kernel is told all lifetimes anew (design 13)."""
+        """
+        R-18.2.12-01: after a suspend the kernel is told all lifetimes anew, and the lease is asked for by Rebind with
+        the times of Confirm, for the machine may be elsewhere; a lease that has ended meanwhile is gone at once, and
+        who was told to be silent stays so.
+        """
         house = self.bound()
         house.privilege.take()
+        since = house.clock.seconds()
+        house.silent.add("eth0")
         house.router.resumed()
         self.assertEqual(
             {type(operation).__name__ for operation in house.privilege.take()},
             {"PutAddress", "PutRoute", "PutUnreachable"},
         )
-        self.assertEqual(house.types()[-1], "REQUEST")
-        house.clock.rightNow += 1900
+        house.wait(9)
+        self.assertEqual(set(house.types(since)), {"REBIND"})
+        self.assertIn(len(house.types(since)), (4, 5))
+        self.assertIn("2001:db8::1/64", house.addresses())
+        house.silent.clear()
+        house.wait(5)
+        self.assertEqual(self.state(), "bound")
+        house.clock.rightNow += 10_000
         house.router.resumed()
-        self.assertEqual(house.types()[-1], "RENEW")
+        self.assertEqual((house.addresses(), house.types()[-1]), ({}, "SOLICIT"))
+        house.uplink().ask(Request.STOP)
+        count = len(house.sent)
+        house.router.resumed()
+        house.wait(10)
+        self.assertEqual((len(house.sent), self.state()), (count, "stopped"))
 
     def test_stop_releases_nothing(self) -> None:
         """A stop sends nothing and leaves addresses and routes where they are (design 19)."""
