@@ -12,6 +12,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 
 from attrs import frozen
@@ -115,6 +116,7 @@ class Naming:
     is_shown: bool
 
 
+@cache
 def namings() -> tuple[Naming, ...]:
     """All rows named in all tests of the project."""
     root = HERE.parent
