@@ -6,14 +6,17 @@ import io
 import os
 import sys
 import types
+from importlib.resources import files
 from typing import Any
 
+from jsonschema import Draft202012Validator
 from twisted.trial.unittest import SynchronousTestCase
 
 import pdlease
 from pdlease.control.blocking import default_path
-from pdlease.control.cli import main
-from tests.control.running import run
+from pdlease.control.cli import main, parser
+from pdlease.control.manual import subcommands
+from tests.control.running import run, schema
 
 GOOD = """
 [uplinks.wan]
@@ -29,6 +32,16 @@ lnk = "eth0"
 [[uplinks.wan.delegations]]
 downstreams = ["lan0/300"]
 """
+
+
+SCHEMAS = {
+    **{name: name for name in ("check", "convert", "plan", "status", "why", "reload", "history", "log", "guests")},
+    **{name: name for name in ("counters", "doctor", "cleanup", "demo")},
+    **dict.fromkeys(("renew", "rebind", "request", "release"), "outcomes"),
+    "wait": "status",
+    "watch": "event",
+}
+"""Which schema the answer of a command has; those of C{identity} have two."""
 
 
 class OfflineTests(SynchronousTestCase):
@@ -135,6 +148,20 @@ class OfflineTests(SynchronousTestCase):
         command = f"{sys.executable} -m pdlease.control.cli --version --json | true"
         finished = subprocess.run(["sh", "-c", command], check=False, capture_output=True, cwd=top)
         self.assertEqual(finished.stderr, b"")
+
+    def test_schemas(self) -> None:
+        """Every command has a schema of its answer, with a version and a description, and no schema is of nothing."""
+        for name in {"error", *SCHEMAS.values()}:
+            document = schema(name)
+            Draft202012Validator.check_schema(document)
+            self.assertEqual(document["$id"], f"urn:pdlease:{name}:1")
+            self.assertTrue(document["description"])
+        own = {"identity": "", "identity show": "identity", "identity renew": "becoming", "identity import": "becoming"}
+        commands = {name: own.get(name, SCHEMAS.get(name)) for name in subcommands(parser())}
+        self.assertNotIn(None, commands.values())
+        shipped = {entry.name.removesuffix(".json") for entry in (files("pdlease.control") / "schemas").iterdir()}
+        others = {"error", "hook", "version", "tree"}
+        self.assertEqual(shipped, {*filter(None, commands.values()), *others})
 
     def test_unreachable(self) -> None:
         """Without a daemon every command that needs one is exit code 3, and doctor says so."""

@@ -13,10 +13,12 @@ import time
 from pathlib import Path
 from typing import Any
 
+from jsonschema import validate
 from twisted.trial.unittest import SynchronousTestCase
 
 import twisted
 from pdlease.demo.network import children
+from tests.control.running import schema
 from tests.live.network import TOP, until
 from tests.live.require import needs, network_namespaces, root, stop_without
 
@@ -125,6 +127,8 @@ class DemonstrationTests(SynchronousTestCase):
         With C{--json} every line is a JSON object; the messages in it are complete, and no Release is among them.
         """
         documents: list[dict[str, Any]] = [json.loads(line) for line in self.shown(self.start("--json")).splitlines()]
+        for document in documents:
+            validate(document, schema("demo"))
         types = [one["message"]["type"] for one in documents if "message" in one]
         self.assertEqual(types[:4], ["SOLICIT", "ADVERTISE", "REQUEST", "REPLY"])
         self.assertEqual(types[4:], ["RENEW", "REPLY"] * (len(types[4:]) // 2))
