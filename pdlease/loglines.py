@@ -23,6 +23,9 @@ _WORDS = {LogLevel.warn: "warning: ", LogLevel.error: "error: ", LogLevel.critic
 # what Twisted adds to every event for observers of old
 _OF_OLD = frozenset(("format", "isError", "message", "printed", "system", "time", "why"))
 
+# fields whose text needs no name before it
+_SPEAKING = frozenset(("message", "text"))
+
 _OURS = frozenset(("time", "level", "source", "text", "traceback"))
 
 
@@ -42,7 +45,19 @@ def plain(text: str, most: int = LONGEST) -> str:
 
 def sentence_of(event: Mapping[str, Any]) -> str:
     """What an event says, on one line."""
-    return plain(formatEvent(dict(event)))
+    fields = event.get("fields")
+    shown = {**event, "fields": _in_words(fields)} if isinstance(fields, Mapping) else dict(event)
+    return plain(formatEvent(shown))
+
+
+def _in_words(fields: Mapping[str, Any]) -> str:
+    """A table of fields for people: its texts as they are, the others with their names; what is empty is left out."""
+    words = []
+    for name, value in fields.items():
+        text = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+        if text and value is not None:
+            words.append(text if name in _SPEAKING else f"{str(name).replace('_', ' ')} {text}")
+    return "; ".join(words)
 
 
 def traceback_of(event: Mapping[str, Any]) -> str:

@@ -339,7 +339,8 @@ class Daemon(ObservedService):
             raise Refused(str(problem)) from None
         if not dry_run:
             put_access_in_place()
-            self.log.info("configuration read again: {changed}", changed=changed)
+            moved = {kind: names for kind, names in changed.items() if names and kind != "kept"}
+            self.log.info("configuration read again: {fields}", fields=moved or {"text": "nothing changed"})
             for sentence in warnings:
                 self.log.warn("{sentence}", sentence=sentence)
             self._journal.record(None, "reload", {"changed": changed})

@@ -128,7 +128,7 @@ class Telling:
         while self._untold and not self._acting:
             event, make = self._untold.pop(0)
             fields = make()
-            self.log.debug("{uplink}: {event} {fields}", uplink=self._uplink, event=event, fields=fields)
+            self.log.debug("{uplink}: {event}: {fields}", uplink=self._uplink, event=event, fields=fields)
             self._told(event, fields)
 
     def stop(self) -> None:

@@ -64,6 +64,20 @@ class TextTests(SynchronousTestCase):
         (line,) = text_lines(event(*arguments, **fields))
         return line
 
+    def test_fields(self) -> None:
+        """The fields of an event are told in words, and those that say nothing are left out."""
+        fields = {
+            "message": "REPLY 1",
+            "source": "fe80::1",
+            "problem": None,
+            "prefixes": ["2001:db8::/56", "fd00::/48"],
+        }
+        self.assertTrue(
+            self.line("{event}: {fields}", event="received", fields=fields).endswith(
+                " received: REPLY 1; source fe80::1; prefixes 2001:db8::/56, fd00::/48"
+            )
+        )
+
     def test_line(self) -> None:
         """When and what; the name of a module is nobody's business."""
         self.assertRegex(self.line(what="it"), r"\A2001-09-0\dT\d\d:\d\d:40[+-]\d{4} it happened\Z")

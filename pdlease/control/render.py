@@ -8,6 +8,7 @@ there is C{--json}; the delegated space is drawn by L{pdlease.control.tree}.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -65,7 +66,11 @@ def _uplink(name: str, uplink: Document, paint: Paint) -> Iterator[str]:
     yield f"{title}: {paint(state, _STATE_COLOURS.get(state, Colour.BAD))}"
     rows: list[tuple[str, str]] = []
     if uplink.get("reason_text"):
-        rows.append(("why", plain(uplink["reason_text"])))
+        # what comes next has a line of its own
+        why = (
+            _NEXT.sub("", plain(uplink["reason_text"])) if uplink.get("next_message") else plain(uplink["reason_text"])
+        )
+        rows.append(("why", why))
     if uplink.get("next_message"):
         seconds = uplink.get("next_message_seconds")
         rows.append(
@@ -91,13 +96,15 @@ def _uplink(name: str, uplink: Document, paint: Paint) -> Iterator[str]:
     rows += [("received", line) for line in _counted(uplink, "received_", message=True)]
     rows += [("dropped", paint(line, Colour.WAITING)) for line in _counted(uplink, "discarded_")]
     rows += [("counted", line) for line in _counted(uplink, "")]
+    rows += [("reasons", line) for line in _counted(uplink, "reason_")]
     if uplink.get("store_problem"):
         rows.append(("not kept", paint(uplink["store_problem"], Colour.BAD)))
     width = max(8, *(len(label) for label, _ in rows))
     yield from (f"  {label:<{width}}  {value}" for label, value in rows)
 
 
-_COUNTED = ("sent_", "received_", "discarded_")
+_COUNTED = ("sent_", "received_", "discarded_", "reason_")
+_NEXT = re.compile(r", next [A-Z][\w-]* in [\w. ]+$")
 
 
 def _counted(uplink: Document, stem: str, *, message: bool = False) -> list[str]:

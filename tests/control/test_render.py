@@ -122,6 +122,17 @@ class StatusTests(SynchronousTestCase):
         """Links that get nothing are named."""
         self.assertIn("  lan9      no room", self.text(unassigned=["lan9"]))
 
+    def test_next_message(self) -> None:
+        """What comes next is said once, by itself; a reason that only looks like it is left alone."""
+        for said, shown in (
+            ("waiting: T1 passed, next Renew in 1 h 43 min", "waiting: T1 passed"),
+            ("waiting: no answer, next Information-request in 0.5 s", "waiting: no answer"),
+            ("server said next Renew in a year, maybe", "server said next Renew in a year, maybe"),
+        ):
+            self.assertIn(f"  why       {shown}\n", self.text(reason_text=said))
+        alone = "done, next Renew in 5 s"
+        self.assertIn(f"  why       {alone}\n", self.text(reason_text=alone, next_message=None))
+
     def test_counters(self) -> None:
         """Messages are counted by the names that RFC 9915 gives them; what was dropped is told by its reason."""
         counters = {
@@ -131,8 +142,9 @@ class StatusTests(SynchronousTestCase):
             "discarded_transaction_id": 4,
             "discarded_malformed": 0,
             "send_failed": 5,
+            "reason_link_came_up": 1,
         }
-        lines = self.text(counters=counters).splitlines()[-4:]
+        lines = self.text(counters=counters).splitlines()[-5:]
         self.assertEqual(
             lines,
             [
@@ -140,6 +152,7 @@ class StatusTests(SynchronousTestCase):
                 "  received  Advertise 3",
                 "  dropped   transaction id 4",
                 "  counted   send failed 5",
+                "  reasons   link came up 1",
             ],
         )
 
