@@ -27,8 +27,7 @@ if TYPE_CHECKING:
 BACKLOG = 64
 REMOTE_BACKLOG = 16
 
-# linux/in.h, linux/in6.h: an address may be bound to before it is there.
-_IP_FREEBIND = 15
+# linux/in6.h: an address may be bound to before it is there.
 _IPV6_FREEBIND = 78
 
 # linux/posix_acl_xattr.h, linux/posix_acl.h
@@ -95,18 +94,15 @@ def listen_remote(place: Listen) -> socket.socket:
     @raise ControlSocketError: when that cannot be done.
     """
     is_ipv4 = "." in place.interface and ":" not in place.interface
-    listening = socket.socket(socket.AF_INET if is_ipv4 else socket.AF_INET6, socket.SOCK_STREAM)
+    # an address of IPv4 by its IPv6 name: no other family of addresses is needed, in our sandbox or in a supervisor's
+    address = f"::ffff:{place.interface}" if is_ipv4 else place.interface or "::"
+    listening = socket.socket(socket.AF_INET6, socket.SOCK_STREAM)
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if is_ipv4:
-            listening.setsockopt(socket.IPPROTO_IP, _IP_FREEBIND, 1)
-        else:
-            listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, bool(place.interface))
-            listening.setsockopt(socket.IPPROTO_IPV6, _IPV6_FREEBIND, 1)
+        listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, bool(place.interface) and not is_ipv4)
+        listening.setsockopt(socket.IPPROTO_IPV6, _IPV6_FREEBIND, 1)
         # with the scope of a link-local address taken apart
-        found = socket.getaddrinfo(
-            place.interface or "::", place.port, listening.family, socket.SOCK_STREAM, 0, socket.AI_NUMERICHOST
-        )
+        found = socket.getaddrinfo(address, place.port, socket.AF_INET6, socket.SOCK_STREAM, 0, socket.AI_NUMERICHOST)
         listening.bind(found[0][4])
         listening.listen(REMOTE_BACKLOG)
         listening.setblocking(False)

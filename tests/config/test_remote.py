@@ -12,6 +12,7 @@ from pdlease.config.model import Config
 from pdlease.config.remote import Listen, Remote, name_in_certificate, parse_listen
 from pdlease.config.toml import parse
 from pdlease.config.totoml import to_toml
+from tests.config.test_editors import is_valid
 from tests.config.test_toml import SMALLEST, problems
 
 FILES = 'certificate = "/r/server.pem"\nkey = "/r/server.key"\nclient_ca = "/r/clients.pem"\n'
@@ -101,6 +102,8 @@ class RemoteTests(SynchronousTestCase):
         config = parse(text.encode(), "x.toml")
         self.assertEqual(config.remote, expected)
         self.assertEqual(parse(to_toml(config).encode(), "x.toml"), config)
+        self.assertTrue(is_valid(text))
+        self.assertFalse(is_valid(remote(roles='"DNS:a" = "root"')))
 
     def test_off_unless_all_is_said(self) -> None:
         """

@@ -11,6 +11,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 
 from pdlease.control.credentials import Files
+from tests.live.require import program, stop_without
 
 NEW_KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-noenc")
 
@@ -96,9 +97,14 @@ class Set:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
+def certificates(test: object) -> Set:
+    """The one set of this run; a test is skipped, or fails, where there is no openssl to make it."""
+    stop_without(test, program("openssl")())
+    return _made()
+
+
 @functools.cache
-def certificates() -> Set:
-    """The one set of this run."""
+def _made() -> Set:
     made = Set()
     atexit.register(made.remove)
     return made

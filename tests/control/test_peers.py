@@ -119,6 +119,26 @@ class IdentityTests(SocketCase):
         self.assertEqual(await self.as_nobody(4711), "admin")
         self.assertIn("Permission denied", await self.as_nobody(4712))
 
+    async def test_hoard(self) -> None:
+        """Forty forgotten connections of somebody in the control group keep root out no more than they did before."""
+        await self.restart(roles_by("4711"), "4711")
+        code = (
+            "import os, socket, sys\n"
+            "os.setgroups([4711]); os.setgid(65534); os.setuid(65534)\n"
+            "held = [socket.socket(socket.AF_UNIX) for _ in range(40)]\n"
+            "for one in held: one.connect('c.sock')\n"
+            "print('held', flush=True); sys.stdin.read()\n"
+        )
+        with subprocess.Popen(
+            [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        ) as hoarder:
+            assert hoarder.stdout is not None and hoarder.stdin is not None
+            self.assertEqual(await deferToThread(hoarder.stdout.readline), "held\n")
+            clients = [await self.client() for _ in range(8)]
+            self.assertEqual([len(await client.why()) for client in clients], [1] * 8)
+            self.assertEqual(await self.as_nobody(4711), "admin")
+            hoarder.stdin.close()
+
     async def test_file_alone_is_not_enough(self) -> None:
         """Who can open the file but has no role is refused by the daemon (D54)."""
         await self.restart(roles_by("4711"), "4711")

@@ -64,7 +64,7 @@ class RemoteCase(TestCase):
     timeout = 60
 
     def setUp(self) -> None:
-        self.set = certificates()
+        self.set = certificates(self)
         folder = self.mktemp()
         os.mkdir(folder)
         self.addCleanup(os.chdir, os.getcwd())
@@ -262,6 +262,13 @@ class CertificateTests(RemoteCase):
 
         self.assertEqual(await deferToThread(whole), "TLSV13_ALERT_CERTIFICATE_REQUIRED")
 
+    async def test_single_certificate(self) -> None:
+        """What client_ca lists is believed as it is: the certificate of one client alone, or a CA below another one."""
+        assert self.credentials is not None
+        self.credentials.read(remote(self.set.server, self.set.alice.certificate))()
+        self.assertEqual(await self.ask(self.set.alice), "admin")
+        await self.refused(self.set.monitor, "does not know the CA")
+
     async def test_older_tls(self) -> None:
         """TLS 1.3 is spoken, and nothing older."""
         context = ssl.create_default_context(cafile=self.set.alice.ca)
@@ -294,6 +301,23 @@ class CertificateTests(RemoteCase):
         reused, _, _ = await deferToThread(connect, session)
         self.assertEqual((has_ticket, reused), (False, False))
 
+    async def test_end_of_tls(self) -> None:
+        """A client that says the end within TLS, and keeps its connection, is taken at its word."""
+        context = ssl.create_default_context(cafile=self.set.alice.ca)
+        context.load_cert_chain(self.set.alice.certificate, self.set.alice.key)
+
+        def end() -> socket.socket:
+            raw = socket.create_connection(("127.0.0.1", self.port))
+            wrapped = context.wrap_socket(raw, server_hostname="localhost")
+            wrapped.sendall(VERSION)
+            wrapped.recv(1000)
+            return wrapped.unwrap()
+
+        left = await deferToThread(end)
+        self.addCleanup(left.close)
+        self.assertEqual(await deferToThread(left.recv, 1), b"")
+        await self.turn(lambda: len(self.service._connections) == 0)
+
     async def test_no_tls(self) -> None:
         """What is no TLS at all is hung up on, and nothing of it is answered."""
         for octets in (b"GET / HTTP/1.1\r\n\r\n", VERSION, b"\x16\x03\x01\xff\xff" + b"\0" * 70_000):
@@ -310,12 +334,11 @@ class CertificateTests(RemoteCase):
 class ServerTests(RemoteCase):
     """What a client believes of a daemon."""
 
-    async def refused(self, server: Files, words: str, ca: str = "") -> None:
+    async def refused(self, server: Files, words: str) -> None:
         """Both clients leave a daemon that shows this certificate, with these words."""
         assert self.credentials is not None
         self.credentials.read(remote(server, self.set.alice.ca))()
-        files = self.set.alice if not ca else Files(self.set.alice.certificate, self.set.alice.key, ca)
-        for trying in (self.ask(files), connect_remote(reactor, self.host, files)):
+        for trying in (self.ask(self.set.alice), connect_remote(reactor, self.host, self.set.alice)):
             self.assertIn(words, str(await self.assertFailure(trying, UnreachableError)))
         self.assertEqual(len(self.service._connections), 0)
 

@@ -249,6 +249,22 @@ class DoorTests(SynchronousTestCase):
         door.doRead()
         self.assertEqual(listening.answers, [])
 
+    def test_most_in_a_second(self) -> None:
+        """A door with a bound accepts no more in a second, leaves the rest to the kernel, and goes on in the next."""
+        readers, clock = Readers(), Clock()
+        listening = Listening(*(self.pair()[0] for _ in range(8)))
+        received: list[socket.socket] = []
+        door = Door(readers, clock, listening, received.append, most=3)  # type: ignore[arg-type]
+        door.open()
+        door.doRead()
+        self.assertEqual((len(received), readers.readers), (3, set()))
+        clock.advance(1)
+        self.assertEqual(readers.readers, {door})
+        door.doRead()
+        clock.advance(1)
+        door.doRead()
+        self.assertEqual((len(received), readers.readers, clock.getDelayedCalls()), (8, {door}, []))
+
     def test_refused_with_reason(self) -> None:
         """Who is not let in reads why, then the end."""
         readers = Readers()
