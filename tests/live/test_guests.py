@@ -307,6 +307,28 @@ class DelegatedTests(WithServer):
         self.daemon.write({"wan0": ['["lan0"]']}, extra=self.guests(*names))
         self.daemon.ctl("reload")
 
+    def test_refused_reload(self) -> None:
+        """
+        A file that the daemon refuses, for what only a restart can change, leaves the helper's policy as it was, too:
+        what is held by the earlier file is still put back, and nothing of the other one may be done.
+        """
+        self.start('["lan0"]', extra=self.guests("vm1"))
+        self.appear("vm1")
+        self.becomes("vm1", "2001:db8:1000:1::1/64")
+        before = self.daemon.path.read_text()
+        other = before.replace("[daemon]", "[daemon]\nroute_protocol = 155").replace('["lan0"]', '["lan1"]')
+        self.daemon.path.write_text(other.replace(self.guests("vm1"), ""))
+        done = self.daemon.ctl("reload", check=False)
+        self.assertIn("only a restart can change daemon.route_protocol", done.stderr)
+        for link in ("lan0", "vm1"):
+            ip("-n", self.network.router, "-6", "address", "flush", "dev", link, "scope", "global")
+        self.becomes("lan0", "2001:db8:1000::1/64")
+        self.becomes("vm1", "2001:db8:1000:1::1/64")
+        self.assertNotIn("refusal", self.daemon.said())
+        self.daemon.path.write_text(before)
+        self.daemon.ctl("reload")
+        self.becomes("vm1", "2001:db8:1000:1::1/64")
+
     def test_subnets(self) -> None:
         """A guest has its /64 when its link appears, keeps it whoever comes and goes, and loses it with its table."""
         self.start('["lan0"]', extra=self.guests("vm1", "vm2"))
