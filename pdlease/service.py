@@ -367,6 +367,7 @@ class Daemon(ObservedService):
         assert self.router is not None
         held, wanted = ({uplink.link for uplink in one.uplinks} for one in (self.config, config))
         saved = False
+        self._check_not_ending()
         try:
             self._instance.hold_uplinks(held | wanted)
             if identity != self._identity:
@@ -374,8 +375,7 @@ class Daemon(ObservedService):
                 saved = True
             # last of what can be refused: policy and daemon go by the same file, the old one or the new one
             await self._privilege.adopt(source)
-            if self._ending:
-                raise CannotStart("the daemon is ending")
+            self._check_not_ending()
         except Exception:
             self._instance.hold_uplinks(() if self._ending else held)
             if saved:
@@ -386,6 +386,11 @@ class Daemon(ObservedService):
         self._identity = evolve(identity, subnets=self._identity.subnets)
         self.config, self._source = config, source
         self.router.replace(config, iaids)
+
+    def _check_not_ending(self) -> None:
+        """An answer may be so late that the daemon has come to its end meanwhile."""
+        if self._ending:
+            raise CannotStart("the daemon is ending")
 
     async def _keep_identity(self) -> None:
         """Write down again who the client still is."""

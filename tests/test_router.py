@@ -16,8 +16,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from pdlease.demo.delegating import Terms
 from pdlease.interfaces import StoreError
 from pdlease.lease import UplinkRecord
-from pdlease.operations import Operation, PrivilegeError, PutAddress
+from pdlease.operations import Operation, PrivilegeError, PutAddress, SetMaster
 from pdlease.router import Change
+from pdlease.standing import Condition
 from pdlease.wire.codes import MessageType
 from pdlease.wire.duid import DUID
 from tests.house import CLIENT, ONE, TWO, House
@@ -270,14 +271,25 @@ class ReplaceTests(RouterCase):
         house.begin()
         house.wait(2)
         self.assertEqual((house.uplink().waits_for, house.types()), ("VRF blue to appear", []))
+        busy = PrivilegeError("put eth0 into blue", 16, "Device or resource busy")
+        house.privilege.refuses = lambda operation: busy if isinstance(operation, SetMaster) else None
+        # a notice about the VRF alone has to do
+        house.kernel.listeners.clear()
         house.kernel.add_link("blue")
         house.kernel.change("blue", kind="vrf", vrf_table=10)
-        house.wait(3)
+        house.router.links_changed(frozenset({"blue"}))
+        house.kernel.listeners.append(lambda: house.router.links_changed(None))
+        house.wait(0.5)
+        self.assertEqual((house.uplink().waits_for, house.types()), ("link eth0 to be in VRF blue", []))
+        house.privilege.refuses = lambda operation: None
+        house.wait(5)
         link = house.kernel.link_named("eth0")
         assert link is not None
         self.assertEqual(link.master, house.kernel._named("blue").index)
         self.assertEqual(house.uplink().waits_for, "")
         self.assertEqual({route.table for route in house.kernel.routes.values()}, {10})
+        states = [house.applier.state_of(item) for item in house.router.shares["wan"].wanted]
+        self.assertEqual({state.condition for state in states}, {Condition.INSTALLED})
         solicits = house.types().count("SOLICIT")
         change = house.replace(ONE)
         self.assertEqual(change.replaced, ("wan",))

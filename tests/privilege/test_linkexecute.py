@@ -315,7 +315,7 @@ class UplinkTests(LinkCase):
         self.executor.perform(UPLINK_INTO_BLUE)
         self.reload(TOML)
         self.kernel.links[2] = "renamed0"
-        self.executor.perform(UPLINK_OUT)
+        self.executor.perform(evolve(UPLINK_OUT, link="renamed0"))
         self.assertEqual(self.kernel.masters[2], 0)
 
 
