@@ -184,10 +184,14 @@ _LOUD = frozenset(
         DiscardReason.IA_STATUS_WITH_PREFIX,
         DiscardReason.PREFIX_LIFETIMES,
         DiscardReason.PREFIX_KIND,
+        DiscardReason.PREFIX_HOST_BITS,
+        DiscardReason.PREFIX_STATUS,
         DiscardReason.PREFIX_OVERLAP,
         DiscardReason.PREFIX_TOO_LONG,
         DiscardReason.TOO_MANY_PREFIXES,
         DiscardReason.REPEATED_OPTION,
+        DiscardReason.MALFORMED_OPTION,
+        DiscardReason.RECONFIGURE_POINTLESS,
     }
 )
 

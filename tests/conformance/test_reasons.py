@@ -12,6 +12,7 @@ from errno import EPERM
 from ipaddress import IPv6Address
 
 from attrs import evolve
+from twisted.logger import LogLevel, formatEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
 from pdlease import report
@@ -220,6 +221,21 @@ class ShownTests(HouseCase):
         self.assertEqual(self.status()["last_dropped"]["nothing_asked"]["text"], sentence)
         events = house.told("discarded")
         self.assertEqual([(each["reason"], each["text"]) for each in events], [("nothing_asked", sentence)] * 2)
+
+    def test_logged(self) -> None:
+        """
+        PDX-04, B.9-03, R-18.2.10.1-20, R-18.2.10.1-21: what a server gives that cannot be used is in the log unasked,
+        as a warning with the server's address: a broken PD_EXCLUDE, bits behind a length, a prefix that is none.
+        """
+        logged: list[dict[str, object]] = []
+        globalLogPublisher.addObserver(logged.append)
+        self.addCleanup(globalLogPublisher.removeObserver, logged.append)
+        broken = OpaqueOption(67, b"\x40")
+        crooked = IAPrefix(3600, 7200, 56, IPv6Address("2001:db8:1::1").packed)
+        self.bound(giving(given("2001:db8::/56", 7200, 3600, broken), crooked, given("fe80::/64"), given("::/0")))
+        lines = [formatEvent(event) for event in logged if event["log_level"] is LogLevel.warn]
+        for words in ("PD_EXCLUDE", "2001:db8:1::/56", "fe80::/64 in IA_PD", "and 1 more"):
+            self.assertTrue(any(words in line and SERVER_ADDRESS in line for line in lines), (words, lines))
 
     def test_dropped_before_it_was_read(self) -> None:
         """R-16-01, R-16-20, R-D-06: the same of datagrams that no session saw."""

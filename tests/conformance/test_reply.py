@@ -299,11 +299,11 @@ class LeaseTests(SynchronousTestCase):
             self.assertEqual((c.held, c.of(LeaseChanged)[-1].change), ([], Change.EXPIRED))
 
     def test_host_bits(self) -> None:
-        """R-18.2.10.1-20: bits behind the prefix length are cleared."""
+        """R-18.2.10.1-20: bits behind the prefix length are cleared, and that is told."""
         c = requesting()
         crooked = IAPrefix(3000, 4000, 56, IPv6Network("2001:db8:100::1/128").network_address.packed)
         c.reply(association(1, crooked))
-        self.assertEqual(c.held, [PREFIX])
+        self.assertEqual((c.held, c.discards()), ([PREFIX], [DiscardReason.PREFIX_HOST_BITS]))
 
     def test_kinds_of_prefix(self) -> None:
         """R-18.2.10.1-21: only global unicast and unique local space is used."""
@@ -317,7 +317,10 @@ class LeaseTests(SynchronousTestCase):
             self.assertEqual(c.held, [text])
         c = requesting()
         c.reply(association(1, prefix("::/0")))
-        self.assertEqual(c.held, [])
+        self.assertEqual((c.held, c.discards()), ([], [DiscardReason.PREFIX_KIND]))
+        c = requesting()
+        c.reply(association(1, IAPrefix(3000, 4000, 129, bytes(16))))
+        self.assertEqual((c.held, c.discards()), ([], [DiscardReason.MALFORMED_OPTION]))
 
     def test_overlap(self) -> None:
         """R-18.2.10.1-22: a prefix inside that of another association is left out: the earlier in order counts."""
