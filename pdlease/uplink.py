@@ -8,13 +8,9 @@ L{pdlease.service} makes wants of it (L{pdlease.wanted}).  Nothing here knows ot
 
 from __future__ import annotations
 
-from errno import EADDRINUSE
-from socket import socket
-
 from attrs import evolve
-from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
-from twisted.python.failure import Failure
 
 from pdlease.client.occurrences import (
     Arrived,
@@ -40,11 +36,11 @@ from pdlease.client.reasons import DiscardReason, Wait
 from pdlease.client.session import Session, step
 from pdlease.client.settings import Chance, Settings
 from pdlease.client.states import State
+from pdlease.clientsocket import ClientSocket
 from pdlease.keeping import Keeper
 from pdlease.kernel import Link
 from pdlease.lease import Lease, StaleSubnet, UplinkRecord
 from pdlease.logs import Logger
-from pdlease.operations import PrivilegeError
 from pdlease.surroundings import Surroundings
 from pdlease.telling import Telling
 from pdlease.udp import ClientPort, Marks
@@ -54,9 +50,6 @@ from pdlease.wire.describe import describe
 from pdlease.wire.information import information
 from pdlease.wire.messages import decode, encode
 from pdlease.wire.reader import WireError
-
-SOCKET_RETRY = (1.0, 60.0)
-"""First and longest wait (seconds) before the client socket is asked for again after a refusal."""
 
 UNMARKED = Marks()
 """Packets as any program sends them."""
@@ -72,6 +65,7 @@ class Uplink:
     @ivar session: the one thing that changes.
     @ivar waiting: why nothing can be sent at present, or C{None}.
     @ivar upstream: the watch over what is at the other end.
+    @ivar socket: the socket, if it can be had.
     @ivar telling: tells what happened, and what was dropped.
     """
 
@@ -111,20 +105,23 @@ class Uplink:
             changed=self.link_changed,
             vrf=vrf,
         )
-        self.port: ClientPort | None = None
         self.telling = Telling(self.name, around.clock, lambda event, fields: around.told(self, event, fields))
         self._around = around
-        self._marks = marks
-        self._port_problem: Waiting | None = None
-        self._holder = self._send_problem = ""
+        self.socket = ClientSocket(
+            self.name,
+            link_name,
+            around,
+            marks,
+            received=self.datagram_received,
+            discarded=self.discarded,
+            changed=self._socket_changed,
+            refused=self._socket_refused,
+        )
+        self._send_problem = ""
         self._index: int | None = None
         self._was_index: int | None = None
         self._ready = False
-        self._reading = False
-        self._opening = False
-        self._socket_wait = SOCKET_RETRY[0]
         self._timer: IDelayedCall | None = None
-        self._socket_timer: IDelayedCall | None = None
         self.keeper = Keeper(
             self.name,
             around.store,
@@ -147,9 +144,7 @@ class Uplink:
 
     def read(self) -> None:
         """Begin to read datagrams: the sandbox is closed (design 6)."""
-        self._reading = True
-        if self.port is not None:
-            self.port.startReading()
+        self.socket.read()
 
     def link_changed(self) -> None:
         """Judge the link again: is it there, has it carrier and a link-local address that can be used (R-5-04)?"""
@@ -159,12 +154,11 @@ class Uplink:
         if link is None or link.index != self._index:
             self._change_index(link)
         self.upstream.link_changed(link)
-        waiting = self.upstream.missing(link, self.session.claims) or self._port_problem
+        waiting = self.upstream.missing(link, self.session.claims) or self.socket.problem
         if waiting != self.waiting:
             self._wait_for(waiting)
-        if self.port is None and link is not None and not self._opening and self._socket_timer is None:
+        if link is not None and self.socket.open(link):
             # what is ready is judged again when it is open, which may be at once
-            self._open(link)
             return
         ready = waiting is None and self.port is not None
         if ready and not self._ready:
@@ -174,6 +168,11 @@ class Uplink:
             self._happen(LinkUp(new_link=self.upstream.came_up() or moved))
         elif not ready:
             self._not_ready()
+
+    @property
+    def port(self) -> ClientPort | None:
+        """The socket in the reactor, or C{None}."""
+        return self.socket.port
 
     @property
     def waits_for(self) -> str:
@@ -230,13 +229,12 @@ class Uplink:
     def stop(self) -> None:
         """Come to an end; leases stay where they are (design 19: never release by default)."""
         self._stopped = True
-        for timer in (self._timer, self._socket_timer):
-            if timer is not None and timer.active():
-                timer.cancel()
+        if self._timer is not None and self._timer.active():
+            self._timer.cancel()
         self.telling.stop()
         self.keeper.stop()
         self.upstream.stop()
-        self._close()
+        self.socket.stop()
         self._tell_attempted()
         self._tell_released()
 
@@ -355,10 +353,8 @@ class Uplink:
 
     def _change_index(self, link: Link | None) -> None:
         """The link is gone or another one has its name: the old socket refers to the old index (design 16)."""
-        self._close()
-        self._port_problem = None
-        self._socket_wait = SOCKET_RETRY[0]
         self._index = link.index if link is not None else None
+        self.socket.begin_anew(self._index)
         self._not_ready()
 
     def _not_ready(self) -> None:
@@ -367,76 +363,23 @@ class Uplink:
             self.upstream.went_down()
             self._happen(LinkDown())
 
-    def _open(self, link: Link) -> None:
-        self._opening = True
-        opened: Deferred[socket] = maybeDeferred(self._around.privilege.open_client_socket, self.link_name, link.index)
-        opened.addCallbacks(self._opened, self._not_opened, callbackArgs=(link.index,), errbackArgs=(link.index,))
-        opened.addErrback(lambda failure: self.log.failure("{uplink}: opening the socket", failure, uplink=self.name))
-
-    def _opened(self, client_socket: socket, index: int) -> None:
-        self._opening = False
-        if self._stopped or index != self._index:
-            client_socket.close()
-        else:
-            self._socket_wait = SOCKET_RETRY[0]
-            self._port_problem, self._holder = None, ""
-            self._mark(client_socket)
-            self.port = ClientPort(self._around.reactor, client_socket, index, self.datagram_received, self.discarded)
-            if self._reading:
-                self.port.startReading()
+    def _socket_changed(self) -> None:
+        """There is a socket, or it can be asked for again."""
         self.link_changed()
         self._tell_attempted()
 
-    def _mark(self, client_socket: socket) -> None:
-        """Mark what is sent as configured; packets without marks are better than none."""
-        try:
-            self._marks.put_on(client_socket)
-        except OSError as problem:
-            self.log.warn("{uplink}: packets are not marked: {problem}", uplink=self.name, problem=str(problem))
-
-    def _not_opened(self, failure: Failure, index: int) -> None:
-        self._opening = False
-        if self._stopped or index != self._index:
-            self.link_changed()
-            self._tell_attempted()
-            return
-        problem, told = failure.value, self._port_problem
-        self._port_problem = Waiting(Wait.WAITS_FOR_SOCKET, self.link_name, failure.getErrorMessage())
-        if not isinstance(problem, PrivilegeError):
-            self.log.failure("{uplink}: opening the socket", failure, uplink=self.name)
-        elif problem.errno == EADDRINUSE:
-            # behind the sandbox other processes cannot be looked at: the last that is known stands
-            self._holder = self._around.port_holder() or self._holder
-            holder = self._holder or "another DHCPv6 client"
-            self._port_problem = Waiting(Wait.WAITS_FOR_PORT, self.link_name, holder)
-        # told once, however often it is tried
-        (self.log.debug if told == self._port_problem else self.log.warn)(
-            "{uplink}: waiting for {what}; trying again", uplink=self.name, what=self._port_problem.text
-        )
-        self._wait_for(self._port_problem)
+    def _socket_refused(self, problem: Waiting) -> None:
+        """There is none, which is told each time."""
+        self._wait_for(problem)
         self._tell_attempted()
-        self._socket_timer = self._around.clock.callLater(self._socket_wait, self._open_again)
-        self._socket_wait = min(2 * self._socket_wait, SOCKET_RETRY[1])
 
     def _tell_attempted(self) -> None:
-        while self._attempt_waiters and (self._stopped or not self._opening):
+        while self._attempt_waiters and (self._stopped or not self.socket.is_opening):
             self._attempt_waiters.pop().callback(None)
 
     def _tell_released(self) -> None:
         while self._release_waiters:
             self._release_waiters.pop().callback(None)
-
-    def _open_again(self) -> None:
-        self._socket_timer = None
-        self.link_changed()
-
-    def _close(self) -> None:
-        if self._socket_timer is not None and self._socket_timer.active():
-            self._socket_timer.cancel()
-        self._socket_timer = None
-        if self.port is not None:
-            self.port.stop()
-            self.port = None
 
     @property
     def record(self) -> UplinkRecord:

@@ -412,7 +412,7 @@ class DatagramTests(UplinkCase):
         house = self.begin()
         house.silent.add("eth0")
         house.wait(0.1)
-        house.uplink().port = None
+        house.uplink().socket.port = None
         house.wait(2)
         self.assertEqual(house.uplink().telling.counted["send_failed"], 1)
         self.assertIn("there is no socket", house.told("sent")[-1]["problem"])
