@@ -48,7 +48,8 @@ def numbered(identity: Identity, config: model.Config) -> tuple[Identity, IAIDs]
     """
     taken = {entry.iaid for uplink in config.uplinks for entry in uplink.delegations if entry.iaid is not None}
     counted = (number for number in range(2**32) if number not in taken)
-    return with_iaids(identity, tuple(_numbers(config, counted)))
+    links = {(uplink.name, entry.key): entry.links for uplink in config.uplinks for entry in uplink.delegations}
+    return with_iaids(identity, tuple(_numbers(config, counted)), links)
 
 
 def _numbers(config: model.Config, counted: Iterator[int]) -> Iterator[tuple[str, str, int | None]]:

@@ -6,7 +6,8 @@ How identities are kept is L{pdlease.stores}; the byte form of a DUID is L{pdlea
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Protocol
 from zlib import crc32
 
@@ -94,16 +95,22 @@ class Identity:
 
 
 def with_iaids(
-    identity: Identity, delegations: Iterable[tuple[str, str, int | None]]
+    identity: Identity,
+    delegations: Iterable[tuple[str, str, int | None]],
+    links: Mapping[tuple[str, str], Sequence[str]] = MappingProxyType({}),
 ) -> tuple[Identity, dict[tuple[str, str], int]]:
     """
     Give every delegation its IAID: the configured one, else the remembered one, else one derived from the names.
+
+    One whose downstreams were put into another order, or that got a new first one, is remembered by any of them, as
+    long as that is the first of no other: servers see the association that they know.
 
     Derived numbers do not depend on the order of the configuration; a clash with a number in use is solved upwards, and
     what was chosen is remembered (R-12-01, R-12-02).  All IAIDs of this client are distinct, over all uplinks, since
     the DUID is the same on all of them (D25).
 
     @param delegations: (uplink, delegation key, configured IAID or C{None}).
+    @param links: the downstream links of each delegation, by (uplink, key).
     @return: the identity with what was newly given out, and the IAID of each (uplink, key).
     """
     wanted = list(delegations)
@@ -119,6 +126,15 @@ def with_iaids(
         if configured is None and remembered is not None and remembered not in taken:
             chosen[uplink, key] = remembered
             taken.add(remembered)
+    keys = {(uplink, key) for uplink, key, _ in wanted}
+    for uplink, key, _ in wanted:
+        for link in links.get((uplink, key), ()) if (uplink, key) not in chosen else ():
+            iaid = known.get((uplink, link))
+            if iaid is not None and iaid not in taken and (uplink, link) not in keys:
+                del known[uplink, link]
+                chosen[uplink, key] = iaid
+                taken.add(iaid)
+                break
     reserved = taken | set(known.values())
     for uplink, key, _ in sorted(
         (entry for entry in wanted if (entry[0], entry[1]) not in chosen), key=lambda e: e[:2]

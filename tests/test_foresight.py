@@ -102,6 +102,7 @@ class ForeseeTests(SynchronousTestCase):
     def test_downstreams_moved(self) -> None:
         """Downstreams in another order change their subnets: what is new comes first, the old goes (D40)."""
         three = BOTH.replace('"lan3"', '"lan3", "lan9"')
+        self.foretold(three, three.replace('"lan0", "lan3", "lan9"', '"lan9", "lan3", "lan0"'))
         steps, operations = self.foretold(three, three.replace('"lan3", "lan9"', '"lan9", "lan3"'))
         self.assertEqual(steps, ["go on with wan under other settings; nothing is sent now"])
         kinds = [line.partition(" ")[0] for line in operations]
@@ -109,6 +110,13 @@ class ForeseeTests(SynchronousTestCase):
         self.assertEqual(kinds.count("add"), kinds.count("remove"))
         self.assertIn("add 2001:db8:0:2::1/64 to lan3", operations)
         self.assertIn("remove 2001:db8:0:1::1/64 from lan3", operations)
+
+    def test_first_downstream(self) -> None:
+        """A new first downstream changes who has which subnet, and not the association (R-12-02)."""
+        steps, operations = self.foretold(BOTH, BOTH.replace('"lan0", "lan3"', '"lan9/65", "lan0", "lan3/65"'))
+        self.assertEqual(steps, ["send Renew on wan, which asks for what is wanted now"])
+        self.assertIn("add 2001:db8::1/65 to lan9", operations)
+        self.assertEqual(len(self.house.identity.iaids), 2)
 
     def test_rapid_commit(self) -> None:
         """Rapid Commit is a matter of the next Solicit: nothing is done (D37)."""

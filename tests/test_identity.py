@@ -136,6 +136,33 @@ class WithIAIDsTests(SynchronousTestCase):
         _, back = with_iaids(identity, [("wan", "lan0", None), ("wan", "gone", None)])
         self.assertEqual(back, {("wan", "gone"): number, ("wan", "lan0"): number + 1})
 
+    def test_other_order(self) -> None:
+        """
+        R-12-02: a delegation whose downstreams stand in another order, or that has a new first one, keeps its number;
+        one that shares nothing with it, or whose link is the first of another, has its own.
+        """
+        before, _ = with_iaids(self.nobody, [("wan", "lan0", None), ("wan", "lan5", None)])
+        numbers = {entry.delegation: entry.iaid for entry in before.iaids}
+        for links in (("lan1", "lan0"), ("lan1", "lan9", "lan0")):
+            after, chosen = with_iaids(
+                before,
+                [("wan", "lan1", None), ("wan", "lan5", None)],
+                {("wan", "lan1"): links, ("wan", "lan5"): ("lan5",)},
+            )
+            self.assertEqual(chosen, {("wan", "lan1"): numbers["lan0"], ("wan", "lan5"): numbers["lan5"]})
+            self.assertEqual({entry.delegation for entry in after.iaids}, {"lan1", "lan5"})
+            # and back again
+            _, chosen = with_iaids(after, [("wan", "lan0", None)], {("wan", "lan0"): ("lan0", "lan1")})
+            self.assertEqual(chosen["wan", "lan0"], numbers["lan0"])
+        for wanted, links in (
+            ([("wan", "lan1", None)], {("wan", "lan1"): ("lan1", "lan2")}),
+            ([("dsl", "lan1", None)], {("dsl", "lan1"): ("lan1", "lan0")}),
+            ([("wan", "lan1", None), ("wan", "lan0", None)], {("wan", "lan1"): ("lan1", "lan0")}),
+            ([("wan", "lan1", None), ("wan", "x", numbers["lan0"])], {("wan", "lan1"): ("lan1", "lan0")}),
+        ):
+            _, chosen = with_iaids(before, wanted, links)
+            self.assertNotIn(chosen[wanted[0][:2]], numbers.values())
+
     def test_nothing_new(self) -> None:
         """
         The identity is equal when nothing was given out, so that nothing need be written.

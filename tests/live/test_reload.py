@@ -70,8 +70,9 @@ class ReloadTests(LiveCase):
         """What must not change of an uplink, and the second at which its next message is due."""
         status = self.daemon.status(uplink)
         due = time.monotonic() + status["next_message_seconds"]
-        keys = ("state", "reason", "server_duid", "assignments", "counters", "next_message")
-        return self.socket_of(uplink), [status[key] for key in keys], due
+        keys = ("state", "reason", "server_duid", "counters", "next_message")
+        places = [(one["link"], one["address"], one["condition"]) for one in status["assignments"]]
+        return self.socket_of(uplink), [*(status[key] for key in keys), places], due
 
     @contextmanager
     def untouched(self, *uplinks: str, seconds: float = 0.8) -> Iterator[None]:
@@ -152,6 +153,13 @@ class ReloadTests(LiveCase):
             daemon.ctl("reload")
             until(lambda: self.on_lan(self.network, "lan3") == five, 5, "lan3 to have what lan5 had")
         self.assertEqual((self.on_lan(self.network, "lan2"), self.on_lan(self.network, "lan5")), (first, three))
+        # who is first may change, the prefix stays (R-12-02)
+        before = [one["prefix"] for one in daemon.status("wan1")["prefixes"]]
+        self.write("wan0", "wan1", "wan2", wan1='["lan3", "lan5", "lan2"]')
+        with self.untouched("wan0", "wan2"):
+            daemon.ctl("reload")
+            until(lambda: self.on_lan(self.network, "lan3") == first, 5, "lan3 to have what lan2 had")
+        self.assertEqual([one["prefix"] for one in daemon.status("wan1")["prefixes"]], before)
         self.write("wan0", "wan1", "wan2", wan1='["lan2"]')
         with self.untouched("wan0", "wan2"):
             daemon.ctl("reload")
