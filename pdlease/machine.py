@@ -153,9 +153,9 @@ class Machine:
             self.log.warn("the daemon: {remark}", remark=remark)
         return str(report)
 
-    def serve(self, access: Access, clock: BootClock, daemon: IDaemonControl) -> ControlService:
+    def serve(self, config: model.Config, access: Access, clock: BootClock, daemon: IDaemonControl) -> ControlService:
         """Begin to answer operators."""
-        return access.serve(self.reactor, clock, daemon)
+        return access.serve(config, self.reactor, clock, daemon)
 
     def on_rotation(self, heard: Callable[[], None]) -> None:
         """Have C{heard} called, by the reactor, at every SIGUSR1 from now on."""

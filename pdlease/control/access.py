@@ -7,7 +7,6 @@ before the sandbox closes.  Who has connections then is L{pdlease.control.server
 
 from __future__ import annotations
 
-import os
 import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -60,41 +59,42 @@ class Access:
 
     def prepare(self, config: Config) -> tuple[str, ...]:
         """
-        Import what remote control needs, and read its files for the first time, as root.
+        Import what remote control needs, before nothing can be imported any more.
 
-        Files that cannot be used are told of, and no reason not to start: a certificate that was spoilt while nobody
-        looked must not cost the LAN its prefix.
-
-        @return: the folders that are read from at a reload.
+        @return: the folders that are read from.
         """
         remote = config.remote
         if remote is None:
             return ()
-        from pdlease.control.credentials import CredentialsError, Owners, folders_of
+        from pdlease.control.credentials import folders_of, owners_of_daemon
         from pdlease.control.remote import Credentials
 
         if remote.place.is_plain:
             return ()
-        uid = os.geteuid()
         owner = self._owner
-        self._credentials = Credentials(
-            Owners(
-                writers=frozenset((0, uid)),
-                keepers=frozenset() if owner is None else frozenset((owner.uid,)),
-                group=None if owner is None else owner.gid,
-            )
-        )
-        try:
-            self._credentials.read(remote)()
-        except CredentialsError as problem:
-            self._credentials.problem = f"there is no usable certificate: {problem}"
-            self.log.error("remote control is off until a reload: {problem}", problem=str(problem))
+        user = None if owner is None else (owner.uid, owner.gid)
+        self._credentials = Credentials(owners_of_daemon(self._accounts.starter, user))
         return folders_of(remote.files)
 
-    def serve(self, reactor: ControlReactor, clock: IReactorTime, daemon: IDaemonControl) -> ControlService:
-        """Begin to answer."""
+    def serve(
+        self, config: Config, reactor: ControlReactor, clock: IReactorTime, daemon: IDaemonControl
+    ) -> ControlService:
+        """
+        Begin to answer, behind the sandbox: what is read here can be read at a reload as well, and none of it by root.
+
+        Files that cannot be used are told of, and no reason not to start: a certificate that was spoilt while nobody
+        looked must not cost the LAN its prefix.
+        """
         from pdlease.control.server import ControlService
 
+        if self._credentials is not None and config.remote is not None:
+            from pdlease.control.credentials import CredentialsError
+
+            try:
+                self._credentials.read(config.remote)()
+            except CredentialsError as problem:
+                self._credentials.problem = f"there is no usable certificate: {problem}"
+                self.log.error("remote control is off until a reload: {problem}", problem=str(problem))
         if self._remote is not None:
             from pdlease.control.remote import Gate
 

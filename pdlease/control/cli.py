@@ -29,6 +29,10 @@ CLIENTS = ("dhcpcd", "networkd", "wide", "odhcp6c", "dhclient", "dhcp6leased")
 """The clients whose identity can be taken over (C{pdlease.becoming})."""
 
 
+HERE = ("check", "convert", "doctor", "cleanup")
+"""The commands that ask no daemon, or look at the machine as well."""
+
+
 class Parser(argparse.ArgumentParser):
     """Raises what argparse would print, so that C{--json} can answer with it."""
 
@@ -174,6 +178,8 @@ def _run(given: list[str], out: IO[str], environment: Mapping[str, str]) -> int:
     options.host = getattr(options, "host", None)
     if options.host is not None and getattr(options, "control", None):
         raise UsageError("--host and --control are two daemons")
+    if options.host is not None and options.command in HERE:
+        raise UsageError(f"{options.command} is about this machine, and --host another one")
     options.control = getattr(options, "control", None) or default_path(environment)
     if options.version:
         return _version(options.json, out)

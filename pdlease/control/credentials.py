@@ -58,6 +58,20 @@ class Owners:
     group: int | None = None
 
 
+def owners_of_daemon(starter: int, user: tuple[int, int] | None) -> Owners:
+    """
+    Whose the files of a daemon may be.
+
+    @param starter: the number of whoever starts it.
+    @param user: the numbers of the user that it becomes, and of the group of that user; C{None} if it becomes none.
+    """
+    return Owners(
+        writers=frozenset((0, starter)),
+        keepers=frozenset() if user is None else frozenset(user[:1]),
+        group=None if user is None else user[1],
+    )
+
+
 def folders_of(files: Collection[str]) -> tuple[str, ...]:
     """The folders that files are in, and those that symbolic links lead to."""
     return tuple(sorted({os.path.dirname(path) for name in files for path in (name, os.path.realpath(name))}))
@@ -150,7 +164,8 @@ def _open(path: str, owners: Owners, *, is_secret: bool) -> int:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
     except OSError as problem:
-        raise CredentialsError(f"{path}: {problem.strerror}") from None
+        whose = f" for user {os.geteuid()}" if isinstance(problem, PermissionError) else ""
+        raise CredentialsError(f"{path}: {problem.strerror}{whose}") from None
     try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode) or status.st_size > LARGEST:

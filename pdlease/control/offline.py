@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from ipaddress import IPv6Network
 from typing import TYPE_CHECKING, Any
 
@@ -92,6 +92,7 @@ def check(path: str, verbosity: int = 0, forewarn: Forewarn | None = None) -> di
     if forewarn is not None and os.access(os.path.join(config.daemon.state, "identity.json"), os.R_OK):
         warnings += [{"path": where, "message": sentence} for where, sentence in forewarn(config)]
     warnings += [{"path": "", "message": sentence} for sentence in _unsafe(path)]
+    warnings += [{"path": "control.remote", "message": sentence} for sentence in _unusable(config)]
     understood = _written(config, path, with_plan=verbosity > 1) if verbosity else None
     return {"schema": 1, "file": path, "warnings": warnings, "configuration": understood}
 
@@ -140,6 +141,37 @@ def _unsafe(path: str) -> list[str]:
         if status.st_uid != 0:
             sentences.append(f"{said} belongs to user {status.st_uid}: a daemon started by root will refuse the file")
     return sentences
+
+
+def _unusable(config: Config) -> Iterator[str]:
+    """Why a daemon would turn remote clients away, as far as root can tell."""
+    remote = config.remote
+    if remote is None or remote.place.is_plain or os.geteuid() != 0:
+        return
+    import pwd
+
+    from pdlease.control.credentials import CredentialsError, Files, owners_of_daemon, server_context
+
+    name = config.daemon.user
+    try:
+        entry = pwd.getpwnam(name)
+    except KeyError:
+        return  # without that user there is no daemon either
+    owners = owners_of_daemon(0, (entry.pw_uid, entry.pw_gid))
+    try:
+        server_context(Files(certificate=remote.certificate, key=remote.key, ca=remote.client_ca), owners)
+    except CredentialsError as problem:
+        yield f"remote control will be off: {problem}"
+        return
+    for path in remote.files:
+        status = os.stat(path)
+        readers = (
+            (stat.S_IROTH, True),
+            (stat.S_IRGRP, status.st_gid == entry.pw_gid),
+            (stat.S_IRUSR, status.st_uid == entry.pw_uid),
+        )
+        if entry.pw_uid != 0 and not any(status.st_mode & right and is_theirs for right, is_theirs in readers):
+            yield f"remote control will be off: {path} cannot be read by user {name} (chgrp it to its group, chmod g+r)"
 
 
 def plan(path: str, texts: list[str], excluded: Sequence[str] = ()) -> dict[str, Any]:

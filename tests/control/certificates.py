@@ -77,7 +77,8 @@ class Set:
         self.folder.chmod(0o755)
         self.ca = CertificateAuthority(self.folder / "ca")
         self.other = CertificateAuthority(self.folder / "other", "another CA")
-        local = "DNS:localhost,IP:127.0.0.1,IP:::1"
+        # the last one is of the router in live tests
+        local = "DNS:localhost,IP:127.0.0.1,IP:::1,IP:2001:db8:1000::1"
         self.server = self.ca.issue("server", local, "serverAuth")
         self.renewed = self.ca.issue("renewed", local, "serverAuth")
         self.misnamed = self.ca.issue("misnamed", "DNS:router.example.org", "serverAuth")

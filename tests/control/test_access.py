@@ -82,7 +82,7 @@ class AccessCase(TestCase):
         access = Access(self.config, None)
         self.addCleanup(access.close)
         self.assertEqual(access.prepare(self.config), (str(self.remote),))
-        self.service = access.serve(reactor, Clock(), FakeDaemon())  # type: ignore[arg-type]
+        self.service = access.serve(self.config, reactor, Clock(), FakeDaemon())  # type: ignore[arg-type]
         self.addCleanup(lambda: self.service.running and self.service.stopService())
         return access
 
@@ -131,6 +131,14 @@ class StartTests(AccessCase):
         access.renew(self.config)()
         self.assertEqual(await self.role(self.set.alice), "admin")
 
+    async def test_unreadable(self) -> None:
+        """A key that the daemon's user cannot read is told of at the start, and not only when it is to be renewed."""
+        (self.remote / "server.key").unlink()
+        with capturedLogs() as events:
+            self.open()
+        told = "\n".join(formatEvent(event) or "" for event in events)
+        self.assertRegex(told, "remote control is off until a reload: .*server.key: No such file")
+
     def test_port_in_use(self) -> None:
         """A port that somebody has keeps the daemon from starting; the sentence has the setting, no socket is left."""
         with socket.socket() as other:
@@ -162,7 +170,7 @@ class StartTests(AccessCase):
         access = Access(self.config, None)
         self.addCleanup(access.close)
         self.assertEqual(access.prepare(self.config), ())
-        service = access.serve(reactor, Clock(), FakeDaemon())  # type: ignore[arg-type]
+        service = access.serve(self.config, reactor, Clock(), FakeDaemon())  # type: ignore[arg-type]
         self.addCleanup(service.stopService)
         role = await deferToThread(lambda: Control(host=f"tcp:127.0.0.1:{self.port}").role)
         self.assertEqual(role, "viewer")

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import os
+import pwd
+import shutil
+from pathlib import Path
+from tempfile import mkdtemp
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from pdlease.config.load import load
+from tests.control.certificates import certificates
 from tests.control.running import run
 
 CONF = """\
@@ -147,3 +152,44 @@ class ConfTests(SynchronousTestCase):
                 ("em4", "2001:db8:0:1200::/64", "2001:db8:0:1200::1"),
             ],
         )
+
+
+class RemoteTests(SynchronousTestCase):
+    """What C{check} says of the files of remote control."""
+
+    if os.geteuid() != 0:
+        skip = "only root can tell what the daemon's user may read"
+
+    def test_files(self) -> None:
+        """Root is told what would keep remote control off, and nothing where everything is as it must be."""
+        folder = Path(mkdtemp(prefix="pdlease-check-"))
+        self.addCleanup(shutil.rmtree, folder)
+        remote = folder / "remote"
+        remote.mkdir(mode=0o755)
+        server = certificates(self).server
+        for name, source, mode in (
+            ("server.pem", server.certificate, 0o644),
+            ("server.key", server.key, 0o600),
+            ("ca.pem", server.ca, 0o644),
+        ):
+            shutil.copy(source, remote / name)
+            (remote / name).chmod(mode)
+        path = folder / "pdlease.toml"
+        table = (
+            f"[control.remote]\nlisten = 'ssl:4546'\ncertificate = '{remote}/server.pem'\n"
+            f"key = '{remote}/server.key'\nclient_ca = '{remote}/ca.pem'\nroles = {{ a = 'viewer' }}\n"
+        )
+        path.write_text(f'[daemon]\nuser = "nobody"\n{TOML}{table}')
+
+        def warnings() -> list[dict[str, str]]:
+            found = run("check", str(path), "--json").json("check")["warnings"]
+            return [one for one in found if one["path"] == "control.remote"]
+
+        (warning,) = warnings()
+        self.assertIn(f"{remote}/server.key cannot be read by user nobody", warning["message"])
+        group = pwd.getpwnam("nobody").pw_gid
+        os.chown(remote / "server.key", 0, group)
+        (remote / "server.key").chmod(0o640)
+        self.assertEqual(warnings(), [])
+        (remote / "server.key").chmod(0o644)
+        self.assertIn("may be read by others", warnings()[0]["message"])

@@ -103,6 +103,12 @@ class CommandLineTests(SynchronousTestCase):
         outcome = run("--host", "router", "--control", "/run/x", "status")
         self.assertEqual((outcome.code, "two daemons" in outcome.err), (2, True))
 
+    def test_this_machine(self) -> None:
+        """A command that looks at the machine it runs on does not go with another one."""
+        for command in (["doctor"], ["cleanup"], ["check", "/x"], ["convert", "/x"]):
+            outcome = run("--host", "router", *command)
+            self.assertEqual((outcome.code, "about this machine" in outcome.err), (2, True), command)
+
     def test_unreachable(self) -> None:
         """A host that cannot be asked, for want of keys or otherwise, is exit code 3."""
         self.patch(os, "environ", {**os.environ, "XDG_CONFIG_HOME": "/nonexistent"})

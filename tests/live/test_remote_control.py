@@ -21,11 +21,14 @@ from pdlease.control.errors import ControlError
 from tests.control.certificates import Set
 from tests.live.daemon import Daemon
 from tests.live.namespace import inside
-from tests.live.network import TOP, until
+from tests.live.network import TOP, ip, until
 from tests.live.require import needs, program
 from tests.live.scripted import WithServer, resident
 
 PAGE = TOP / "docs" / "remote.rst"
+
+ROUTER = "2001:db8:1000::1"
+"""The address of the router on its first LAN: of the prefix that it gets, and not there when it starts to listen."""
 
 # Everything that is told of remote control's bounds: handshakes, sessions, and some for one moment.
 MOST_DESCRIPTORS = 40
@@ -69,7 +72,7 @@ class HowToTests(WithServer):
         mkdir {home}/etc && mount -t tmpfs none {home}/etc && cp -a /etc/. {home}/etc/ && mount --move {home}/etc /etc
         useradd --system --user-group pdlease
         mkdir -p /etc/pdlease && install -m 0644 {self.network.folder}/pdlease.toml /etc/pdlease/pdlease.toml
-        echo '127.0.0.1 router.example.org' >> /etc/hosts
+        echo '{ROUTER} router.example.org' >> /etc/hosts
         export HOME={home}; cd ~
         """
         script = home / "script"
@@ -77,9 +80,11 @@ class HowToTests(WithServer):
         daemon.path = Path("/etc/pdlease/pdlease.toml")
         daemon.start(before=("sh", str(script)))
         daemon.bound()
-        # pdleasectl, in the same place
+        # pdleasectl on a host of the LAN, with the /etc of the router for want of another one
+        ip("-n", self.network.lan, "address", "add", f"{ROUTER[:-1]}2/64", "dev", "host0", "nodad")
         lines = ask.replace("pdleasectl", f"{sys.executable} -m pdlease.control.cli")
-        inside = ("nsenter", "-t", str(daemon.pid), "-n", "-m", f"--wd={TOP}", "sh", "-ec")
+        lan = f"--net=/run/netns/{self.network.lan}"
+        inside = ("nsenter", "-t", str(daemon.pid), lan, "-m", f"--wd={TOP}", "sh", "-ec")
         environment = {**os.environ, "HOME": str(home)}
 
         def run(line: str) -> str:
@@ -119,11 +124,15 @@ class StrangerTests(WithServer):
         self.server_files = self.network.folder / "remote"
         self.server_files.mkdir(mode=0o755)
         self.install(self.set.server)
-        table = (
-            f"[control.remote]\nlisten = 'ssl:port=4546'\ncertificate = '{self.server_files}/server.pem'\n"
-            f"key = '{self.server_files}/server.key'\nclient_ca = '{self.server_files}/ca.pem'\n"
-            "roles = { 'email:alice@example.org' = 'admin', 'DNS:monitor.example.org' = 'viewer' }\n"
-        )
+        interface = ROUTER.replace(":", "\\:")
+        table = f"""
+            [control.remote]
+            listen = 'ssl:port=4546:interface={interface}'
+            certificate = "{self.server_files}/server.pem"
+            key = "{self.server_files}/server.key"
+            client_ca = "{self.server_files}/ca.pem"
+            roles = {{ "email:alice@example.org" = "admin", "DNS:monitor.example.org" = "viewer" }}
+            """
         self.server.start()
         self.daemon: Daemon = self.make_daemon(self.network, {"wan0": ['["lan0", "lan1"]']})
         self.daemon.path.write_text(self.daemon.path.read_text() + table)
@@ -145,13 +154,13 @@ class StrangerTests(WithServer):
             new.rename(self.server_files / name)
 
     def ctl(self, files: Files, *words: str) -> subprocess.CompletedProcess[str]:
-        """Run pdleasectl with these keys, against the daemon's address on the loopback link."""
+        """Run pdleasectl with these keys on the router, against its address on the LAN."""
         keys = self.network.folder / "keys" / "pdlease"
         keys.mkdir(parents=True, exist_ok=True)
         for name, source in (("certificate.pem", files.certificate), ("key.pem", files.key), ("ca.pem", files.ca)):
             (keys / name).write_bytes(Path(source).read_bytes())
             (keys / name).chmod(0o600)
-        command = (sys.executable, "-m", "pdlease.control.cli", "--host", "127.0.0.1", *words)
+        command = (sys.executable, "-m", "pdlease.control.cli", "--host", ROUTER, *words)
         return subprocess.run(
             ["ip", "netns", "exec", self.network.router, *command],
             cwd=TOP,
@@ -189,9 +198,9 @@ class StrangerTests(WithServer):
     def attack(self) -> None:
         """Strangers by the thousand."""
         pid = self.daemon.pid
-        with Control(host="127.0.0.1", keys=self.set.alice) as alice, Control(str(self.daemon.control)) as local:
+        with Control(host=ROUTER, keys=self.set.alice) as alice, Control(str(self.daemon.control)) as local:
             before, size, said = descriptors(pid), resident(pid), len(self.daemon.said().splitlines())
-            half_open = [socket.create_connection(("127.0.0.1", 4546)) for _ in range(8)]
+            half_open = [socket.create_connection((ROUTER, 4546)) for _ in range(8)]
             time.sleep(0.2)
             slowest = 0.0
             for _ in range(20):
@@ -220,9 +229,9 @@ class StrangerTests(WithServer):
         self.addCleanup(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
         knocking = []
         for _ in range(count):
-            connection = socket.socket()
+            connection = socket.socket(socket.AF_INET6)
             connection.setblocking(False)
-            connection.connect_ex(("127.0.0.1", 4546))
+            connection.connect_ex((ROUTER, 4546))
             knocking.append(connection)
         time.sleep(0.05)
         for connection in knocking:
@@ -231,7 +240,7 @@ class StrangerTests(WithServer):
     def gets_in(self) -> bool:
         """Whether a new connection of a client with a certificate is let in."""
         try:
-            with Control(host="127.0.0.1", keys=self.set.alice, seconds=2):
+            with Control(host=ROUTER, keys=self.set.alice, seconds=2):
                 return True
         except ControlError:
             return False
@@ -239,8 +248,8 @@ class StrangerTests(WithServer):
     def renew(self) -> None:
         """A new certificate, and a spoilt one."""
         with (
-            Control(host="127.0.0.1", keys=self.set.alice) as watching,
-            Control(host="127.0.0.1", keys=self.set.alice) as alice,
+            Control(host=ROUTER, keys=self.set.alice) as watching,
+            Control(host=ROUTER, keys=self.set.alice) as alice,
         ):
             _, events = watching.watch()
             before = self.serial()
@@ -256,7 +265,7 @@ class StrangerTests(WithServer):
 
     def serial(self) -> str:
         """Which certificate the daemon shows."""
-        with Control(host="127.0.0.1", keys=self.set.alice) as daemon:
+        with Control(host=ROUTER, keys=self.set.alice) as daemon:
             certificate = daemon._socket.getpeercert()  # type: ignore[attr-defined]
             return str(certificate["serialNumber"])
 
