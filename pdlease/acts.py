@@ -6,13 +6,22 @@ The words that L{pdlease.difference} and L{pdlease.leftovers} share.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from ipaddress import IPv4Interface, IPv6Interface
 from typing import Protocol
 
 from attrs import frozen
 
-from pdlease.kernel import ADDRESS_PROTOCOL, AddressKey, KernelAddress, KernelRoute, Link, ObjectKey, RouteKey
+from pdlease.kernel import (
+    ADDRESS_PROTOCOL,
+    AddressKey,
+    KernelAddress,
+    KernelRoute,
+    Link,
+    ObjectKey,
+    RouteKey,
+    RoutePlace,
+)
 from pdlease.ledger import Owned
 from pdlease.operations import Operation, RemoveAddress, RemoveIPv4
 from pdlease.wanted import Wanted
@@ -38,6 +47,9 @@ class Current(Protocol):
 
     def link_named(self, name: str) -> Link | None:
         """Find the link that is called C{name} now; C{None} if there is none."""
+
+    def routes_in(self, place: RoutePlace) -> Collection[RouteKey]:
+        """The routes that have one place."""
 
 
 @frozen(kw_only=True)

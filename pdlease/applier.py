@@ -15,22 +15,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from math import inf
-from typing import cast
 
-from attrs import define, evolve
+from attrs import evolve
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
-from twisted.python.failure import Failure
 
-from pdlease.belief import Belief, Believed, Shown, shown
-from pdlease.difference import Act, Marking, compare
+from pdlease.belief import Belief, Beliefs, Believed, shown
+from pdlease.claims import Claims
+from pdlease.difference import Act, Comparison, Marking, compare
+from pdlease.flights import Flight, Flights
 from pdlease.interfaces import IPrivilege
-from pdlease.kernel import ADDRESS_PROTOCOL, KernelTable, ObjectKey
+from pdlease.kernel import ADDRESS_PROTOCOL, IPV6_ENABLED, KernelTable, ObjectKey
 from pdlease.ledger import Ledger
+from pdlease.linksettings import SETTINGS
 from pdlease.logs import Logger
-from pdlease.operations import DisableIPv6, EnableIPv6, Operation, PrivilegeError
-from pdlease.patience import Patience, Problem
-from pdlease.placement import Placed, falls_with_link, place
+from pdlease.occupancy import Occupancy
+from pdlease.operations import DisableIPv6, EnableIPv6, Operation
+from pdlease.patience import Patience
+from pdlease.placement import falls_with_link, place
 from pdlease.settling import Token, token_of
 from pdlease.standing import ObjectState, standing
 from pdlease.wanted import Wanted, WantedIPv6, WantedSetting
@@ -38,22 +40,17 @@ from pdlease.wanted import Wanted, WantedIPv6, WantedSetting
 GATHER = 0.02
 """How long (seconds) notices of the kernel are gathered before they are answered."""
 
+PACE = 4.0
+"""
+So many times as long as comparing everything took, it is not done again: what happens meanwhile is compared at once.
+With thousands of objects that bounds what comparing costs; with a few it is nothing.
+"""
+
 DUPLICATE_WAIT = 60.0
 """
 How long (seconds) at least an address stays away after another host was found to hold it; even then it is tried again
 only when a Reply has renewed it.
 """
-
-
-@define(kw_only=True, eq=False)
-class _Flight:
-    """An act under way: when it began, what the table showed then, how many answers are missing, the first refusal."""
-
-    act: Act
-    started: float
-    seen: Shown
-    missing: int
-    problem: Problem | None = None
 
 
 class Applier:
@@ -82,7 +79,6 @@ class Applier:
         @param protocol: our mark on addresses.
         """
         self._clock = clock
-        self._privilege = privilege
         self._ledger = ledger
         self._table = table
         self._changed = changed
@@ -90,17 +86,18 @@ class Applier:
         self._wants: dict[str, tuple[Wanted, ...]] = {}
         self._unsettled: set[str] = set()
         self._configured: frozenset[str] | None = None
-        self._flights: dict[ObjectKey, _Flight] = {}
-        self._beliefs: dict[ObjectKey, Belief] = {}
+        self._flights = Flights(privilege, self._ended)
+        self._beliefs = Beliefs(table)
         self._patience = Patience()
-        self._held: Mapping[ObjectKey, Wanted] = {}
-        self._placed: Placed = {}
+        self._claims = Claims()
+        self._occupancy = Occupancy()
         self._push: set[ObjectKey] = set()
         self._up: dict[int, bool] = {}
         self._duplicates: dict[ObjectKey, Wanted] = {}
         self._settled: dict[ObjectKey, Token] = {}
         self._timer: IDelayedCall | None = None
         self._due = inf
+        self._paced = -inf
         self._passing = False
         self._stopped = False
         self._cleaned: list[Deferred[tuple[str, ...]]] = []
@@ -121,7 +118,9 @@ class Applier:
             self._unsettled.discard(uplink)
         else:
             self._unsettled.add(uplink)
-        self._pass()
+        # what one gives up and another wants must not be taken away in between
+        is_passed_on = self._claims.change(uplink, self._wants[uplink], self._ledger.entries_of(uplink).values())
+        self._pass(None if is_passed_on else uplink)
 
     def keep_only(self, uplinks: Iterable[str]) -> None:
         """
@@ -131,6 +130,7 @@ class Applier:
         self._configured = frozenset(uplinks)
         for uplink in [uplink for uplink in self._wants if uplink not in self._configured]:
             del self._wants[uplink]
+            self._claims.change(uplink, ())
         self._pass()
 
     def cleanup(self) -> Deferred[tuple[str, ...]]:
@@ -148,12 +148,14 @@ class Applier:
 
     def kernel_changed(self) -> None:
         """Look again soon: the kernel's table has changed.  May be called any number of times."""
-        self._look_at(self._clock.seconds() + GATHER)
+        self._look_at(max(self._clock.seconds() + GATHER, self._paced))
 
     def resumed(self) -> None:
         """Tell the kernel all lifetimes anew: the machine slept, and the kernel's own time stood still."""
         self._push.update(
-            key for key, (item, _) in self._placed.items() if not isinstance(item, (WantedIPv6, WantedSetting))
+            key
+            for key, (item, _) in self._occupancy.placed.items()
+            if not isinstance(item, (WantedIPv6, WantedSetting))
         )
         self._pass()
 
@@ -176,7 +178,7 @@ class Applier:
         @param wants: as for L{want}, by uplink; L{keep_only} would get these names.
         @param unsettled: the uplinks of which it would not be known yet what they hold.
         """
-        now, current = self._clock.seconds(), Believed(self._table, self._beliefs)
+        now, current = self._clock.seconds(), Believed(self._table, self._beliefs.all)
         placed = place((item for objects in wants.values() for item in objects), current, now)
         acts = compare(
             placed, current, self._ledger.entries, now, marking=self._marking, skip=self._duplicates, kept=unsettled
@@ -196,7 +198,7 @@ class Applier:
             now,
             self._marking,
             self._settled,
-            lambda key: now - self._flights[key].started if key in self._flights else 0.0,
+            lambda key: self._flights.lasting(key, now),
         )
 
     @property
@@ -207,8 +209,13 @@ class Applier:
 
     # One pass.
 
-    def _pass(self) -> None:
-        """Compare everything, and ask for what is to be done."""
+    def _pass(self, owner: str | None = None) -> None:
+        """
+        Compare, and ask for what is to be done.
+
+        @param owner: whose wants have changed, where that is all; everything is compared a little later all the same,
+            for what wants have to do with one another.  C{None} for everything now.
+        """
         if self._stopped:
             return
         if self._passing:
@@ -216,30 +223,66 @@ class Applier:
             self._look_at(self._clock.seconds())
             return
         self._passing = True
+        began = self._clock.seconds()
         try:
-            self._set_timer(inf)
-            self._compare(self._clock.seconds())
+            self._read_marks()
+            if owner is not None:
+                self._compare_wants_of(owner, began)
+                self._look_at(max(began + GATHER, self._paced))
+            else:
+                self._set_timer(inf)
+                self._compare_all(began)
+                ended = self._clock.seconds()
+                self._paced = ended + PACE * (ended - began)
         finally:
             self._passing = False
         self._report()
 
-    def _compare(self, now: float) -> None:
-        ours = self._ledger.entries
-        self._drop_beliefs(now)
-        self._read_marks()
-        current = Believed(self._table, self._beliefs)
-        placed = place((item for objects in self._wants.values() for item in objects), current, now)
-        if self._patience:
+    def _compare_wants_of(self, owner: str, now: float) -> None:
+        """Compare what one uplink wants, and what is ours for it; costs no more for there being others."""
+        own = self._ledger.entries_of(owner)
+        names = {item.link for item in self._wants[owner]}
+        links = {link.index for name in names if (link := self._table.link_named(name)) is not None}
+        links.update(entry.index for entry in own.values() if entry.index is not None)
+        settings = [(setting, index) for setting in (IPV6_ENABLED, *SETTINGS) for index in links]
+        placed = place(self._wants[owner], Believed(self._table, self._beliefs.about(settings, now)), now)
+        keys = own.keys() | placed.keys()
+        current = Believed(self._table, self._beliefs.about((*settings, *keys), now))
+        placed = self._occupancy.claimed(owner, placed)
+        for key in self._occupancy.change(owner, placed):
             # Putting it was refused; that says nothing of removing it.
-            for key in self._placed.keys() - placed.keys():
-                self._patience.accepted(key)
-        self._placed = placed
+            self._patience.accepted(key)
+            self._settled.pop(key, None)
+        skip = {key for key in keys if key in self._flights or self._patience.is_barred(key, now)}
+        skip |= self._duplicates_among(now) | self._occupancy.of_others(owner, own)
+        found = compare(
+            placed,
+            current,
+            self._ledger.entries,
+            now,
+            marking=self._marking,
+            skip=skip,
+            push=self._push,
+            kept=(owner,) if owner in self._unsettled else (),
+            settled=self._settled,
+            among=own,
+        )
+        self._conclude(found, now, placed)
+
+    def _compare_all(self, now: float) -> None:
+        """Compare everything that anybody wants, and all that is ours."""
+        ours = self._ledger.entries
+        self._beliefs.drop_old(now)
+        current = Believed(self._table, self._beliefs.all)
+        placed = place((item for objects in self._wants.values() for item in objects), current, now)
+        for key in self._occupancy.begin(placed):
+            self._patience.accepted(key)
         self._note_links()
         self._push.intersection_update(placed)
         if self._patience:
             self._patience.keep(placed.keys() | ours.keys())
             self._patience.links_changed(self._table.links)
-        skip = self._patience.barred(now) | self._flights.keys() | self._duplicates_among(now)
+        skip = self._patience.barred(now).union(self._flights.keys) | self._duplicates_among(now)
         self._settled = {key: token for key, token in self._settled.items() if key in placed}
         found = compare(
             placed,
@@ -252,21 +295,18 @@ class Applier:
             kept=self._kept(),
             settled=self._settled,
         )
+        self._conclude(found, now)
+        self._look_at(min(self._beliefs.end, self._patience.due(now)))
+
+    def _conclude(self, found: Comparison, now: float, looked_at: Iterable[ObjectKey] | None = None) -> None:
+        """Do what a comparison says; C{looked_at} are the keys that were wanted in it, C{None} for all."""
         self._settled.update(found.settled)
         acts = [act for act in found.acts if not self._is_contested(act, now)]
-        self._held = found.held
+        self._occupancy.found(found.held, looked_at)
         self._ledger.forget(found.gone)
         self._ledger.note(found.inherited)
         if acts:
             self._carry_out(acts, now)
-        beliefs = min((belief.until for belief in self._beliefs.values()), default=inf)
-        self._look_at(min(beliefs, self._patience.due(now)))
-
-    def _drop_beliefs(self, now: float) -> None:
-        """Let go of beliefs that the table has caught up with, or should have."""
-        for key, belief in tuple(self._beliefs.items()):
-            if now >= belief.until or shown(self._table, key) != belief.seen:
-                del self._beliefs[key]
 
     def _read_marks(self) -> None:
         """Find out whether this kernel tells marks: since Linux 5.18 it marks addresses of its own as well."""
@@ -276,7 +316,7 @@ class Applier:
     def _note_links(self) -> None:
         """Have everything made again on a link that came up: the kernel may have dropped routes without a word."""
         up: dict[int, bool] = {}
-        for key, (item, link) in self._placed.items():
+        for key, (item, link) in self._occupancy.placed.items():
             if link is not None:
                 up[link.index] = link.is_up
                 if link.is_up and self._up.get(link.index) is False and falls_with_link(item):
@@ -287,9 +327,9 @@ class Applier:
         """The addresses that another host holds: left alone until a Reply renews them, and for a while at least."""
         alone: dict[ObjectKey, Wanted] = {}
         for key, since in self._table.duplicates.items():
-            if key not in self._placed:
+            if key not in self._occupancy.placed:
                 continue
-            item = self._placed[key][0]
+            item = self._occupancy.placed[key][0]
             if key not in self._duplicates:
                 self.log.warn("{address}: another host on {link} holds it", address=str(key[1]), link=item.link)
             first = self._duplicates.get(key, item)
@@ -307,7 +347,7 @@ class Applier:
 
     def _is_contested(self, act: Act, now: float) -> bool:
         """Whether this act would put back, once too often, what was there and as it should be a moment ago."""
-        if act.wanted is None or act.key in self._push or self._held.get(act.key) != act.wanted:
+        if act.wanted is None or act.key in self._push or self._occupancy.held.get(act.key) != act.wanted:
             return False
         if isinstance(act.wanted, WantedSetting):
             return False
@@ -321,52 +361,28 @@ class Applier:
 
     def _carry_out(self, acts: list[Act], now: float) -> None:
         self._ledger.note(act.entry for act in acts if act.entry is not None)
-        asked: list[tuple[_Flight, Operation]] = []
+        flights = [
+            Flight(act=act, started=now, seen=shown(self._table, act.key), missing=len(act.operations)) for act in acts
+        ]
         for act in acts:
-            flight = _Flight(act=act, started=now, seen=shown(self._table, act.key), missing=len(act.operations))
-            self._flights[act.key] = flight
-            self._beliefs.pop(act.key, None)
-            asked.extend((flight, operation) for operation in act.operations)
-        try:
-            answers = self._privilege.perform([operation for _, operation in asked])
-        except Exception:
-            # A provider that fails as a whole is one that refuses everything: tried again, with growing delay.
-            failure = Failure()
-            self.log.failure("asking for operations", failure)
-            for flight, operation in asked:
-                self._refused(failure, flight, operation)
-            return
-        for (flight, operation), answer in zip(asked, answers, strict=True):
-            answer.addCallbacks(
-                lambda _, flight=flight: self._answered(flight), self._refused, errbackArgs=(flight, operation)
-            )
-        for flight, operation in asked:
-            is_retry = self._patience.problem(flight.act.key) is not None
-            is_news = not is_retry and (flight.seen is None or flight.act.wanted is None)
-            (self.log.info if is_news else self.log.debug)("{operation}", operation=operation)
+            self._beliefs.drop(act.key)
+        self._flights.begin(flights)
+        for flight in flights:
+            act = flight.act
+            is_retry = self._patience.problem(act.key) is not None
+            is_news = not is_retry and (flight.seen is None or act.wanted is None)
+            for operation in act.operations:
+                (self.log.info if is_news else self.log.debug)("{operation}", operation=operation)
 
-    def _refused(self, failure: Failure, flight: _Flight, operation: Operation) -> None:
-        if failure.check(PrivilegeError):
-            refusal = cast(PrivilegeError, failure.value)
-            problem = Problem(operation=str(operation), errno=refusal.errno, text=refusal.reason)
-        else:
-            problem = Problem(operation=str(operation), errno=0, text=failure.getErrorMessage())
-        flight.problem = flight.problem or problem
-        self._answered(flight)
-
-    def _answered(self, flight: _Flight) -> None:
-        """One answer for an act has come; with the last one the act is over."""
-        flight.missing -= 1
-        if flight.missing:
-            return
-        act = flight.act
-        del self._flights[act.key]
-        now = self._clock.seconds()
+    def _ended(self, flight: Flight) -> None:
+        """An act is over."""
+        act, now = flight.act, self._clock.seconds()
         if flight.problem is None:
             self._patience.accepted(act.key)
             self._push.discard(act.key)
-            self._beliefs[act.key] = Belief.after(
-                act.operations[-1], flight.seen, flight.started, now, self._marking.protocol
+            self._beliefs.learn(
+                act.key,
+                Belief.after(act.operations[-1], flight.seen, flight.started, now, self._marking.protocol),
             )
             if act.wanted is None:
                 self._ledger.forget((act.key,))
@@ -379,7 +395,7 @@ class Applier:
             link = self._table.links.get(index) if index is not None else None
             if self._patience.refused(act.key, flight.problem, link, now):
                 self.log.warn("{operation}: {text}", operation=flight.problem.operation, text=flight.problem.text)
-        self._look_at(now)
+        self._look_at(max(now, self._paced))
 
     # The end of a pass.
 

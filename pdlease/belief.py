@@ -8,7 +8,7 @@ L{pdlease.netlink.links}; who compares is L{pdlease.applier}.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from math import inf
 from typing import TypeVar, cast
 
@@ -26,6 +26,7 @@ from pdlease.kernel import (
     Link,
     ObjectKey,
     RouteKey,
+    RoutePlace,
 )
 from pdlease.linksettings import Raw, raw, raw_after, with_raw
 from pdlease.operations import (
@@ -101,6 +102,47 @@ def shown(table: KernelTable, key: ObjectKey) -> Shown:
     return table.addresses.get(key)
 
 
+class Beliefs:
+    """
+    All that has been acknowledged and not been heard of.
+
+    @ivar all: by key.
+    """
+
+    def __init__(self, table: KernelTable) -> None:
+        self.all: dict[ObjectKey, Belief] = {}
+        self._table = table
+
+    @property
+    def end(self) -> float:
+        """The boot-clock second at which the first of them ends anyway; C{inf} if there is none."""
+        return min((belief.until for belief in self.all.values()), default=inf)
+
+    def learn(self, key: ObjectKey, belief: Belief) -> None:
+        """Something has been acknowledged."""
+        self.all[key] = belief
+
+    def drop(self, key: ObjectKey) -> None:
+        """What was believed does not count any more."""
+        self.all.pop(key, None)
+
+    def drop_old(self, now: float) -> None:
+        """Let go of what the table has caught up with, or should have."""
+        for key in tuple(self.all):
+            self._look_at(key, now)
+
+    def about(self, keys: Iterable[ObjectKey], now: float) -> dict[ObjectKey, Belief]:
+        """What is believed of these objects."""
+        return {key: belief for key in keys if (belief := self._look_at(key, now)) is not None}
+
+    def _look_at(self, key: ObjectKey, now: float) -> Belief | None:
+        belief = self.all.get(key)
+        if belief is not None and (now >= belief.until or shown(self._table, key) != belief.seen):
+            del self.all[key]
+            return None
+        return belief
+
+
 class Believed:
     """The table with beliefs laid over it; a L{Current<pdlease.difference.Current>}."""
 
@@ -130,6 +172,10 @@ class Believed:
         """Find the link that is called C{name} now; C{None} if there is none."""
         link = self._table.link_named(name)
         return self._changed.get(link.index, link) if link is not None else None
+
+    def routes_in(self, place: RoutePlace) -> Collection[RouteKey]:
+        """The routes of one place that the table shows and nobody believes to be gone."""
+        return [key for key in self._table.routes_in(place) if self.routes.get(key) is not None]
 
 
 _K = TypeVar("_K")

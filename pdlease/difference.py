@@ -35,7 +35,7 @@ from pdlease.kernel import (
 from pdlease.ledger import Owned, OwnedAddress, OwnedRoute, OwnedSetting
 from pdlease.leftovers import leftovers
 from pdlease.operations import INFINITE, EnableIPv6, Operation, PutAddress, PutIPv4, PutRoute, PutUnreachable
-from pdlease.placement import Placed, Slot, place, slot_of, table_number
+from pdlease.placement import Placed, place, slot_of, table_number
 from pdlease.settling import Settled, settle
 from pdlease.wanted import Wanted, WantedAddress, WantedIPv6, WantedRoute, WantedSetting, WantedUnreachable
 
@@ -111,6 +111,7 @@ def compare(
     push: Collection[ObjectKey] = (),
     kept: Collection[str] = (),
     settled: Settled = MappingProxyType({}),
+    among: Mapping[ObjectKey, Owned] | None = None,
 ) -> Comparison:
     """
     The same with more to say and more to be told; the cost is linear in the number of objects.
@@ -120,6 +121,7 @@ def compare(
     @param push: keys whose object is to be made again even if it seems right.
     @param kept: names of uplinks whose objects stay although nobody wants them (yet).
     @param settled: what has been set about links, and is not to be set again (L{pdlease.settling}).
+    @param among: the ledger's entries that may be removed when nobody wants them; C{None} for all.
     """
     settlement = settle(
         {key: (item, link) for key, (item, link) in placed.items() if isinstance(item, WantedSetting) and link},
@@ -132,7 +134,6 @@ def compare(
     puts: list[Act] = []
     held: dict[ObjectKey, Wanted] = {**settlement.held}
     enabled: set[int] = set()
-    foreign: set[Slot] | None = None
     for key, (item, link) in placed.items():
         if isinstance(item, WantedIPv6):
             assert link is not None
@@ -156,16 +157,13 @@ def compare(
             continue
         if key in skip:
             continue
-        if there is None and isinstance(item, (WantedRoute, WantedUnreachable)):
-            if foreign is None:
-                foreign = _foreign_slots(current, ours)
-            if slot_of(item) in foreign:
-                continue
+        if there is None and _is_taken(item, current, ours):
+            continue
         act = _put(key, item, link, there, now)
         if act is not None and (link is None or _is_ipv4(item) or _can_take(link, enabled)):
             puts.append(act)
 
-    removals, gone = leftovers(placed, current, ours, marking, skip, kept)
+    removals, gone = leftovers(placed, current, ours, marking, skip, kept, ours if among is None else among)
     return Comparison(
         acts=(
             *(Act(key=s.key, operations=(s.operation,), entry=s.entry, wanted=s.wanted) for s in settlement.due),
@@ -194,13 +192,11 @@ def seconds_left(until: float, now: float) -> int:
     return max(0, min(int(until - now), INFINITE - 1))
 
 
-def _foreign_slots(current: Current, ours: Mapping[ObjectKey, Owned]) -> set[Slot]:
-    """The slots that another instance's routes stand in: to put one there would replace theirs."""
-    return {
-        (prefix, table, metric)
-        for (prefix, index, table, metric), route in current.routes.items()
-        if route is not None and (prefix, index, table, metric) not in ours
-    }
+def _is_taken(item: Wanted, current: Current, ours: Mapping[ObjectKey, Owned]) -> bool:
+    """Whether a route's place has another instance's route in it, which it would replace."""
+    return isinstance(item, (WantedRoute, WantedUnreachable)) and any(
+        other not in ours for other in current.routes_in(slot_of(item))
+    )
 
 
 def _is_ipv4(item: Wanted) -> bool:

@@ -9,7 +9,7 @@ Times are seconds of the boot-time clock (L{pdlease.clock}), C{math.inf} for eve
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface, IPv6Network
 from math import inf
 from typing import Protocol
@@ -38,6 +38,9 @@ AddressKey = tuple[int, IPv6Address | IPv4Address]
 
 RouteKey = tuple[IPv6Network, int | None, int, int]
 """Prefix, index of the link (C{None} for a route that is not C{UNICAST}), table, metric."""
+
+RoutePlace = tuple[IPv6Network, int, int]
+"""Prefix, table and metric: a route that is put replaces what has all three, on whatever link."""
 
 SettingKey = tuple[str, int]
 """Name of a setting of a link (L{IPV6_ENABLED}, or one of L{pdlease.linksettings}) and the link's index."""
@@ -243,6 +246,12 @@ class KernelTable(Protocol):
 
     def link_named(self, name: str) -> Link | None:
         """Find the link that is called C{name} now; C{None} if there is none."""
+
+    def addresses_on(self, index: int) -> Collection[KernelAddress]:
+        """The addresses of one link; costs no more for there being others."""
+
+    def routes_in(self, place: RoutePlace) -> Collection[RouteKey]:
+        """The routes that have one place; costs no more for there being others."""
 
     def ask_link(self, index: int) -> None:
         """

@@ -128,6 +128,7 @@ class Ledger:
         self._boot = boot
         self._tell = tell
         self._entries: dict[ObjectKey, Owned] = {}
+        self._of: dict[str, dict[ObjectKey, Owned]] = {}
         self._descriptor: int | None = None
         self._lines = 0
         self._whole = False
@@ -140,6 +141,10 @@ class Ledger:
         """What is ours, by key; a live view."""
         return self._entries
 
+    def entries_of(self, uplink: str) -> Mapping[ObjectKey, Owned]:
+        """What is ours for one uplink, switch or guest, by key."""
+        return dict(self._of.get(uplink, {}))
+
     def prepare(self) -> None:
         """Have the file there and open before it is needed in a hurry; what is in the way is told, as always."""
         self._append([])
@@ -148,14 +153,29 @@ class Ledger:
         """Write down what is about to be made; an entry that stands there already costs nothing."""
         fresh = [entry for entry in entries if self._entries.get(entry.key) != entry]
         if fresh:
-            self._entries.update((entry.key, entry) for entry in fresh)
+            for entry in fresh:
+                self._put(entry)
             self._append([_line(entry) for entry in fresh])
 
     def forget(self, keys: Iterable[ObjectKey]) -> None:
         """Strike out what is no longer there; a key that does not stand there is passed over."""
-        struck = [entry for entry in (self._entries.pop(key, None) for key in keys) if entry is not None]
+        struck = [entry for entry in map(self._strike, keys) if entry is not None]
         if struck:
             self._append([_line(entry, gone=True) for entry in struck])
+
+    def _put(self, entry: Owned) -> None:
+        self._strike(entry.key)
+        self._entries[entry.key] = entry
+        self._of.setdefault(entry.uplink, {})[entry.key] = entry
+
+    def _strike(self, key: ObjectKey) -> Owned | None:
+        entry = self._entries.pop(key, None)
+        if entry is not None:
+            of = self._of[entry.uplink]
+            del of[key]
+            if not of:
+                del self._of[entry.uplink]
+        return entry
 
     def close(self) -> None:
         """Close the file; it is opened again when there is something to write."""
@@ -201,9 +221,9 @@ class Ledger:
         except (ValueError, KeyError, TypeError):
             return False
         if fields.get("gone"):
-            self._entries.pop(entry.key, None)
+            self._strike(entry.key)
         else:
-            self._entries[entry.key] = entry
+            self._put(entry)
         return True
 
     def _append(self, lines: list[str]) -> None:

@@ -23,17 +23,21 @@ def leftovers(
     marking: Marking,
     skip: Collection[ObjectKey],
     kept: Collection[str],
+    among: Mapping[ObjectKey, Owned],
 ) -> tuple[tuple[Act, ...], tuple[ObjectKey, ...]]:
-    """What is ours and not wanted any more: its removal, and the keys of what is not there any more anyway."""
+    """
+    What is ours and not wanted any more: its removal, and the keys of what is not there any more anyway.
+
+    @param among: the entries that are looked at.
+    """
     routes: list[Act] = []
     addresses: list[Act] = []
     refusing: list[Act] = []
     settings: list[Act] = []
     links: list[Act] = []
     gone: list[ObjectKey] = []
-    guarded = {entry.index for entry in ours.values() if entry.uplink in kept}
     inhabited: set[int] | None = None
-    for key, entry in ours.items():
+    for key, entry in among.items():
         if key in placed or key in skip or entry.uplink in kept:
             continue
         # An index without a link is that of a link that was deleted, and everything on it with it.
@@ -50,8 +54,9 @@ def leftovers(
             if link and not link.ipv6_disabled:
                 # Switching IPv6 off takes everybody's addresses along: it waits until nobody else has any.
                 if inhabited is None:
-                    inhabited = _inhabited(current, ours, marking)
-                if entry.index in guarded or entry.index in inhabited:
+                    guarded = {entry.index for entry in ours.values() if entry.uplink in kept and entry.index}
+                    inhabited = _inhabited(current, ours, marking) | guarded
+                if entry.index in inhabited:
                     continue
                 settings.append(Act(key=key, operations=(DisableIPv6(link=name, index=link.index),)))
             else:

@@ -51,6 +51,9 @@ _ATTRIBUTES: Mapping[str, str] = {
     STATE: "is_up",
 }
 
+SETTINGS = tuple(_ATTRIBUTES)
+"""Every setting."""
+
 Raw = int | str | bytes | bool | None
 """A setting as L{Link} has it."""
 

@@ -127,6 +127,13 @@ class Patience:
             key for key, contest in self._contests.items() if contest.times[-1] + contest.wait > now
         }
 
+    def is_barred(self, key: ObjectKey, now: float) -> bool:
+        """Whether one object has to wait now."""
+        refusal, contest = self._refusals.get(key), self._contests.get(key)
+        return (refusal is not None and refusal.until > now) or (
+            contest is not None and contest.times[-1] + contest.wait > now
+        )
+
     def due(self, now: float) -> float:
         """When the next wait ends; C{inf} if there is none."""
         return min(

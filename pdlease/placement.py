@@ -8,16 +8,12 @@ done if not, is L{pdlease.difference}.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from ipaddress import IPv6Network
 from typing import Protocol
 
 from attrs import evolve
 
-from pdlease.kernel import IPV6_ENABLED, Link, ObjectKey, RouteKey
+from pdlease.kernel import IPV6_ENABLED, Link, ObjectKey, RouteKey, RoutePlace
 from pdlease.wanted import Wanted, WantedAddress, WantedIPv6, WantedRoute, WantedSetting, WantedUnreachable
-
-Slot = tuple[IPv6Network, int, int]
-"""Prefix, table and metric: a route that is put replaces what has all three, on whatever link."""
 
 Placed = dict[ObjectKey, tuple[Wanted, Link | None]]
 """What is wanted, by its key in the kernel, with the link that it is on (C{None}: on none)."""
@@ -46,7 +42,7 @@ def place(wanted: Iterable[Wanted], names: LinkNames, now: float) -> Placed:
     """
     links: dict[str, Link | None] = {}
     placed: Placed = {}
-    slots: dict[Slot, RouteKey] = {}
+    slots: dict[RoutePlace, RouteKey] = {}
     for one in wanted:
         if isinstance(one, WantedUnreachable):
             link = None
@@ -66,11 +62,11 @@ def place(wanted: Iterable[Wanted], names: LinkNames, now: float) -> Placed:
             slot = slot_of(item)
             other = slots.get(slot)
             if other is not None:
-                if _rank(item) <= _rank(placed[other][0]):
+                if not has_better_claim(item, placed[other][0]):
                     continue
                 del placed[other]
             slots[slot] = key  # type: ignore[assignment]
-        elif key in placed and _rank(item) <= _rank(placed[key][0]):
+        elif key in placed and not has_better_claim(item, placed[key][0]):
             continue
         placed[key] = item, link
     return placed
@@ -88,7 +84,7 @@ def key_of(item: Wanted, link: Link | None) -> ObjectKey:
     return (item.setting if isinstance(item, WantedSetting) else IPV6_ENABLED), link.index
 
 
-def slot_of(item: WantedRoute | WantedUnreachable) -> Slot:
+def slot_of(item: WantedRoute | WantedUnreachable) -> RoutePlace:
     """The place that a route takes in its table."""
     return item.prefix, table_number(item), item.metric
 
@@ -116,6 +112,11 @@ def table_number(item: WantedRoute | WantedUnreachable) -> int:
     """The table of a route that has its place."""
     assert isinstance(item.table, int)
     return item.table
+
+
+def has_better_claim(item: Wanted, other: Wanted) -> bool:
+    """Whether a wanted object gets the place that another has."""
+    return _rank(item) > _rank(other)
 
 
 def falls_with_link(item: Wanted) -> bool:

@@ -232,9 +232,9 @@ class Upstream:
             self._known = self._view.routers
         elif self._current() != self._view:
             self._judge_at(self._clock.seconds() + SETTLE)
-        for (index, _), address in self._table.addresses.items():
+        for address in self._table.addresses_on(link.index):
             is_ours = address.protocol is not None and address.protocol > KERNEL_MARKS
-            if index == self._index and isinstance(address.address, IPv6Interface) and not is_ours:
+            if isinstance(address.address, IPv6Interface) and not is_ours:
                 self._note(address.address.network)
 
     def _note(self, prefix: IPv6Network) -> None:

@@ -38,9 +38,8 @@ def usable_link_local(table: KernelTable, index: int) -> list[IPv6Address]:
     """The link-local addresses of a link that packets can be sent from."""
     return [
         ip
-        for (there, ip), address in table.addresses.items()
-        if there == index
-        and isinstance(ip, IPv6Address)
+        for address in table.addresses_on(index)
+        if isinstance(ip := address.address.ip, IPv6Address)
         and ip.is_link_local
         and not address.tentative
         and not address.duplicate
@@ -61,8 +60,8 @@ def what_is_missing(name: str, link: Link | None, table: KernelTable, vrf: str =
         return None
     own = [
         address
-        for (index, ip), address in table.addresses.items()
-        if index == link.index and ip.version == 6 and ip.is_link_local
+        for address in table.addresses_on(link.index)
+        if address.address.version == 6 and address.address.is_link_local
     ]
     if any(address.duplicate for address in own):
         return Waiting(Wait.WAITS_FOR_OTHER_ADDRESS, name)

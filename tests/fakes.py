@@ -9,7 +9,7 @@ what has been heard of it: with C{held_back} the truth runs ahead of what is hea
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from errno import EACCES, EINVAL, ENETDOWN, ENODEV
 from ipaddress import IPv6Address, IPv6Interface, IPv6Network
 from math import inf
@@ -35,6 +35,7 @@ from pdlease.kernel import (
     KernelRoute,
     Link,
     RouteKey,
+    RoutePlace,
 )
 from pdlease.operations import (
     INFINITE,
@@ -137,6 +138,12 @@ class MemoryKernel:
 
     def link_named(self, name: str) -> Link | None:
         return next((link for link in self.heard.links.values() if link.name == name), None)
+
+    def addresses_on(self, index: int) -> Collection[KernelAddress]:
+        return [address for (there, _), address in self.heard.addresses.items() if there == index]
+
+    def routes_in(self, place: RoutePlace) -> Collection[RouteKey]:
+        return [key for key in self.heard.routes if (key[0], key[2], key[3]) == place]
 
     def deliver(self) -> None:
         """Let everything be heard that has been held back."""

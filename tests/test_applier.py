@@ -4,6 +4,8 @@ Tests for L{pdlease.applier}.
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Mapping
 from errno import EACCES, EPERM
 from ipaddress import IPv6Address, IPv6Interface, IPv6Network
 from itertools import pairwise
@@ -17,9 +19,11 @@ from zope.interface.verify import verifyObject
 
 from pdlease.applier import DUPLICATE_WAIT, GATHER, Applier
 from pdlease.interfaces import IPrivilege
-from pdlease.kernel import ADDRESS_DEPRECATED, UNREACHABLE
+from pdlease.kernel import ADDRESS_DEPRECATED, UNREACHABLE, AddressKey, Link
 from pdlease.ledger import Ledger
 from pdlease.logs import level, set_level
+from pdlease.netlink.notices import LinkNotice
+from pdlease.netlink.table import Table
 from pdlease.operations import (
     DisableIPv6,
     EnableIPv6,
@@ -875,3 +879,116 @@ class LogTests(ApplierTestCase):
         self.pass_time(100)
         self.assertGreater(len(self.privilege.take()), 4)
         self.assertEqual(events, ["warn"])
+
+
+class TogetherTests(ApplierTestCase):
+    """Several uplinks want something of the same kernel; each change is compared by itself, and then all together."""
+
+    def test_same_address(self) -> None:
+        """
+        Where two want the same address, one that has less claim asks for nothing; when the other lets go it gets the
+        address, and nothing is taken away between.
+        """
+        self.put([address(valid=2000.0)])
+        self.applier.want("dsl", [address(valid=1900.0, uplink="dsl")])
+        self.pass_time(1)
+        self.assertEqual(self.privilege.take(), [])
+        self.applier.want("wan", [])
+        self.pass_time(1)
+        self.assertEqual(
+            [type(operation) for operation in self.privilege.take()], [PutAddress], "its lifetimes, without a removal"
+        )
+        self.assertEqual({entry.uplink for entry in self.ledger.entries.values()}, {"dsl"})
+
+    def test_better_claim(self) -> None:
+        """One that has more claim to an address gets it at once."""
+        self.put([address(valid=2000.0)])
+        self.applier.want("dsl", [address(valid=2100.0, uplink="dsl")])
+        self.assertEqual([type(operation) for operation in self.privilege.take()], [PutAddress])
+        self.pass_time(1)
+        self.assertEqual(self.privilege.take(), [])
+
+    def test_shared_link(self) -> None:
+        """IPv6 on a link stays on as long as any uplink wants something there."""
+        self.kernel.set_ipv6("lan0", False)
+        self.put(wants())
+        self.applier.want("dsl", wants(text="2001:db8:9:1::1/64", uplink="dsl"))
+        self.pass_time(1)
+        self.privilege.take()
+        self.applier.want("wan", [])
+        self.pass_time(1)
+        self.assertNotIn(DisableIPv6, map(type, self.privilege.take()))
+        self.applier.want("dsl", [])
+        self.pass_time(1)
+        self.assertIn(DisableIPv6, map(type, self.privilege.take()))
+
+    def test_wanted_again_before_it_is_heard_of(self) -> None:
+        """What was removed and is wanted again is made at once, though no notice of its end has come yet."""
+        self.put([address()])
+        self.kernel.held_back = True
+        self.applier.want("wan", [])
+        self.assertEqual([type(operation) for operation in self.privilege.take()], [RemoveAddress])
+        self.applier.want("wan", [address(valid=3000.0)])
+        self.assertEqual([type(operation) for operation in self.privilege.take()], [PutAddress])
+
+
+class CostTests(SynchronousTestCase):
+    """What a change costs, among many."""
+
+    def calls(self, others: int) -> int:
+        """How many functions are called for one uplink's change beside so many others that are installed."""
+        clock, table = Clock(), Table()
+        for number in range(others + 1):
+            table.fold(LinkNotice(Link(index=number + 2, name=f"lan{number}")))
+        applier = Applier(clock, RecordingPrivilege(), Ledger(None), table, lambda: None)
+        for number in range(others):
+            applier.want(f"wan{number}", wants(f"lan{number}", f"2001:db8:{number:x}:1::1/64", uplink=f"wan{number}"))
+        clock.advance(GATHER)
+        count = 0
+
+        def called(frame: object, event: str, argument: object) -> None:
+            nonlocal count
+            count += event == "call"
+
+        mine = wants(f"lan{others}", "2001:db8:ffff:1::1/64", uplink="mine")
+        profile = sys.getprofile()
+        sys.setprofile(called)
+        try:
+            applier.want("mine", mine)
+        finally:
+            sys.setprofile(profile)
+        applier.stop()
+        return count
+
+    def test_one_of_many(self) -> None:
+        """An uplink's new lease costs as much beside three hundred others as beside three."""
+        few, many = self.calls(3), self.calls(300)
+        self.assertGreater(few, 50)
+        self.assertLess(many, 1.1 * few)
+
+    def test_pace(self) -> None:
+        """
+        However often the kernel speaks, everything is compared again only after several times as long as comparing it
+        took; what was said meanwhile is answered then.
+        """
+        clock = Clock()
+        passes: list[float] = []
+
+        class Slow(MemoryKernel):
+            """A kernel of which it takes a tenth of a second to compare everything."""
+
+            @property
+            def duplicates(self) -> Mapping[AddressKey, float]:
+                passes.append(clock.seconds())
+                clock.rightNow += 0.1
+                return self.heard.duplicates
+
+        applier = Applier(clock, RecordingPrivilege(), Ledger(None), Slow(clock), lambda: None)
+        applier.keep_only(())
+        passes.clear()
+        for _ in range(200):
+            applier.kernel_changed()
+            clock.advance(0.01)
+        self.assertLessEqual(len(passes), 5)
+        self.assertGreaterEqual(len(passes), 3)
+        applier.stop()

@@ -11,7 +11,7 @@ from attrs import evolve
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from pdlease.belief import GRACE, Belief, Believed, Shown, shown
+from pdlease.belief import GRACE, Belief, Beliefs, Believed, Shown, shown
 from pdlease.kernel import ADDRESS_TENTATIVE, IPV6_ENABLED, UNREACHABLE, KernelAddress, KernelRoute
 from pdlease.operations import (
     INFINITE,
@@ -131,6 +131,34 @@ class BelievedTests(SynchronousTestCase):
         """A belief about a link that is gone means nothing."""
         self.kernel.remove_link("lan0")
         self.assertEqual(dict(self.over(setting=False).links), {})
+
+
+class BeliefsTests(SynchronousTestCase):
+    """All beliefs together."""
+
+    def setUp(self) -> None:
+        self.kernel = MemoryKernel(Clock())
+        self.kernel.add_link("lan0")
+        self.beliefs = Beliefs(self.kernel)
+        self.beliefs.learn(THERE.key, Belief(value=THERE, seen=None, until=10.0))
+        self.beliefs.learn(ROUTE.key, Belief(value=ROUTE, seen=None, until=20.0))
+
+    def test_some(self) -> None:
+        """What is asked about is looked at; what has run out, or what the table says otherwise, is believed no more."""
+        self.assertEqual(self.beliefs.end, 10.0)
+        self.assertEqual(set(self.beliefs.about([THERE.key, (IPV6_ENABLED, 2)], 5.0)), {THERE.key})
+        self.assertEqual(self.beliefs.about([THERE.key], 10.0), {})
+        self.assertEqual(set(self.beliefs.all), {ROUTE.key})
+        self.kernel.heard.routes[ROUTE.key] = ROUTE
+        self.assertEqual(self.beliefs.about([ROUTE.key], 11.0), {})
+        self.assertEqual(self.beliefs.end, inf)
+
+    def test_all(self) -> None:
+        """All of them can be looked at, and one be dropped."""
+        self.beliefs.drop_old(15.0)
+        self.assertEqual(set(self.beliefs.all), {ROUTE.key})
+        self.beliefs.drop(ROUTE.key)
+        self.assertEqual(self.beliefs.all, {})
 
 
 class ShownTests(SynchronousTestCase):

@@ -12,6 +12,7 @@ from shutil import rmtree
 from tempfile import mkdtemp
 from unittest import skipIf
 
+from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
@@ -98,6 +99,19 @@ class LedgerTests(LedgerTestCase):
         ledger.note([ADDRESS])
         ledger.note([other])
         self.assertEqual(self.entries(), {other})
+
+    def test_by_uplink(self) -> None:
+        """What is ours for one uplink is found, after a restart too, and goes with its entry to another uplink."""
+        self.ledger = self.open()
+        self.ledger.note([ADDRESS, ROUTE])
+        self.assertEqual(self.ledger.entries_of(ADDRESS.uplink), self.ledger.entries)
+        moved = evolve(ADDRESS, uplink="another")
+        self.ledger.note([moved])
+        for ledger in (self.ledger, self.open()):
+            self.assertEqual(ledger.entries_of("another"), {ADDRESS.key: moved})
+            self.assertEqual(ledger.entries_of(ROUTE.uplink), {ROUTE.key: ROUTE})
+        self.ledger.forget([ADDRESS.key])
+        self.assertEqual(self.ledger.entries_of("another"), {})
 
     def test_memory_only(self) -> None:
         """Without a path the entries live in memory."""

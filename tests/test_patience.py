@@ -37,6 +37,8 @@ class RefusalTests(SynchronousTestCase):
         """While it waits it is barred, and the problem can be asked for."""
         self.patience.refused(KEY, PROBLEM, LINK, 0.0)
         self.assertEqual((self.patience.barred(0.5), self.patience.problem(KEY)), ({KEY}, PROBLEM))
+        self.assertEqual([self.patience.is_barred(KEY, now) for now in (0.5, 1.0)], [True, False])
+        self.assertFalse(self.patience.is_barred(OTHER, 0.5))
         self.assertIsNone(self.patience.problem(OTHER))
 
     def test_news(self) -> None:

@@ -23,14 +23,15 @@ What Linux 6.18 sends, seen in a namespace (C{tests/live/test_netlink_live.py} h
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from ipaddress import IPv6Address
 from math import inf
 from types import MappingProxyType
+from typing import TypeVar
 
 from attrs import evolve
 
-from pdlease.kernel import AddressKey, Advertised, KernelAddress, KernelRoute, Link, RouteKey
+from pdlease.kernel import AddressKey, Advertised, KernelAddress, KernelRoute, Link, RouteKey, RoutePlace
 from pdlease.netlink.notices import (
     AddressNotice,
     Inet6Notice,
@@ -67,7 +68,10 @@ class Table:
         self._links: dict[int, Link] = {}
         self._names: dict[str, int] = {}
         self._addresses: dict[AddressKey, KernelAddress] = {}
+        self._addresses_on: dict[int, dict[AddressKey, KernelAddress]] = {}
         self._routes: dict[RouteKey, KernelRoute] = {}
+        self._routes_on: dict[int, set[RouteKey]] = {}
+        self._routes_in: dict[RoutePlace, set[RouteKey]] = {}
         self._duplicates: dict[AddressKey, float] = {}
         self._changed: set[str] = set()
         self._is_changed = False
@@ -104,6 +108,12 @@ class Table:
     def link_named(self, name: str) -> Link | None:
         index = self._names.get(name)
         return None if index is None else self._links.get(index)
+
+    def addresses_on(self, index: int) -> Collection[KernelAddress]:
+        return self._addresses_on.get(index, {}).values()
+
+    def routes_in(self, place: RoutePlace) -> Collection[RouteKey]:
+        return self._routes_in.get(place, ())
 
     # The writing side.
 
@@ -207,7 +217,7 @@ class Table:
             self._forget_duplicates(link.index)
         if not link.is_up:
             self._routers.pop(link.index, None)
-            for key in [key for key, route in self._routes.items() if route.index == link.index]:
+            for key in tuple(self._routes_on.get(link.index, ())):
                 self._drop_route(key)
 
     def _drop_link(self, index: int) -> None:
@@ -218,9 +228,9 @@ class Table:
         link = self._links.get(index)
         if link is None:
             return
-        for address in [key for key in self._addresses if key[0] == index]:
+        for address in tuple(self._addresses_on.get(index, ())):
             self._drop_address(address)
-        for route in [key for key in self._routes if key[1] == index]:
+        for route in tuple(self._routes_on.get(index, ())):
             self._drop_route(route)
         self._forget_duplicates(index)
         self._touch(index)
@@ -249,11 +259,16 @@ class Table:
             if old == address:
                 return
         self._addresses[address.key] = address
+        self._addresses_on.setdefault(address.index, {})[address.key] = address
         self._touch(address.index)
 
     def _drop_address(self, key: AddressKey) -> None:
         self._unseen_addresses.discard(key)
         if self._addresses.pop(key, None) is not None:
+            there = self._addresses_on[key[0]]
+            del there[key]
+            if not there:
+                del self._addresses_on[key[0]]
             self._touch(key[0])
 
     def _put_route(self, route: KernelRoute) -> None:
@@ -264,17 +279,23 @@ class Table:
             if old == route:
                 return
         self._routes[route.key] = route
+        self._routes_in.setdefault((route.prefix, route.table, route.metric), set()).add(route.key)
+        if route.index is not None:
+            self._routes_on.setdefault(route.index, set()).add(route.key)
         self._touch(route.index)
 
     def _drop_replaced(self, new: KernelRoute, but: RouteKey | None) -> None:
         """Drop what had the place of a new route; the kernel tells of the new one only."""
-        place = (new.prefix, new.table, new.metric)
-        for key in [key for key in self._routes if (key[0], *key[2:]) == place and key != but]:
-            self._drop_route(key)
+        for key in tuple(self.routes_in((new.prefix, new.table, new.metric))):
+            if key != but:
+                self._drop_route(key)
 
     def _drop_route(self, key: RouteKey) -> None:
         self._unseen_routes.discard(key)
         if self._routes.pop(key, None) is not None:
+            _discard(self._routes_in, (key[0], key[2], key[3]), key)
+            if key[1] is not None:
+                _discard(self._routes_on, key[1], key)
             self._touch(key[1])
 
     def _put_inet6(self, notice: Inet6Notice) -> None:
@@ -301,6 +322,17 @@ class Table:
         if not new:
             del self._routers[index]
         self._touch(index)
+
+
+_G = TypeVar("_G")
+
+
+def _discard(groups: dict[_G, set[RouteKey]], group: _G, key: RouteKey) -> None:
+    """Take a route out of its group, and the group away with the last one."""
+    there = groups[group]
+    there.discard(key)
+    if not there:
+        del groups[group]
 
 
 def _steady(old: float, new: float) -> float:

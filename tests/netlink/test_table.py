@@ -290,6 +290,7 @@ class SweepTests(TableCase):
         table = Table()
         for kind, index, flag in past:
             table.fold(self.make(kind, index, flag))
+            self.assert_found(table)
         links = {index: Link(index=index, name=f"new{index}") for index in present}
         table.expect_links()
         for link in links.values():
@@ -305,6 +306,15 @@ class SweepTests(TableCase):
         self.assertEqual({key[0] for key in table.addresses}, present)
         self.assertEqual(table.routes, {})
         self.assertEqual([table.link_named(link.name) for link in links.values()], list(links.values()))
+        self.assert_found(table)
+
+    def assert_found(self, table: Table) -> None:
+        """What is found by link, and by place, is all that there is, and nothing else."""
+        for index in range(1, 5):
+            on = {address.key: address for address in table.addresses_on(index)}
+            self.assertEqual(on, {key: address for key, address in table.addresses.items() if key[0] == index})
+        for place in {(ROUTE.prefix, ROUTE.table, ROUTE.metric), *((k[0], k[2], k[3]) for k in table.routes)}:
+            self.assertEqual(set(table.routes_in(place)), {k for k in table.routes if (k[0], k[2], k[3]) == place})
 
     @staticmethod
     def make(kind: str, index: int, flag: bool) -> Notice:
