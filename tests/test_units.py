@@ -91,6 +91,27 @@ class AgreementTests(SynchronousTestCase):
             self.assertEqual(DAEMON.words(name), [], name)
         self.assertLessEqual({"AF_UNIX", "AF_INET6", "AF_NETLINK"}, set(DAEMON.words("RestrictAddressFamilies")))
 
+    def test_installation(self) -> None:
+        """The commands of the page put every file in its place, on a machine that has none of the folders."""
+        folder = Path(mkdtemp())
+        self.addCleanup(rmtree, folder)
+        page = (TOP / "docs" / "systemd.rst").read_text()
+        commands = re.findall(r"(?m)^    (install -.*) (/etc\S*) (.*)$", page)
+        for command, place, files in commands:
+            there = files.replace("pdlease.toml", "docs/examples/pdlease.toml")
+            subprocess.run(f"{command} {folder}{place} {there}", shell=True, check=True, cwd=TOP)
+        found = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+        self.assertEqual(
+            found,
+            {
+                "etc/sysusers.d/pdlease.conf",
+                "etc/tmpfiles.d/pdlease.conf",
+                "etc/systemd/system/pdlease.service",
+                "etc/systemd/system/pdlease-hooks.service",
+                "etc/pdlease/pdlease.toml",
+            },
+        )
+
     def test_in_the_package(self) -> None:
         """The source distribution has the files."""
         self.assertIn("recursive-include systemd *", (TOP / "MANIFEST.in").read_text().splitlines())

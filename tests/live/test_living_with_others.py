@@ -49,8 +49,16 @@ class Managing(Networkd):
         until(lambda: "192.168.1.1" in ip("-n", self.network.router, "addr", "show", "lan0"), 30, "networkd's address")
 
 
+class WithOthers(WithServer):
+    """A daemon among others."""
+
+    def inside(self, *command: str) -> str:
+        """What a command in the router's namespace prints."""
+        return ip("netns", "exec", self.network.router, *command)
+
+
 @needs(client("systemd-networkd"))
-class NetworkdTests(WithServer):
+class NetworkdTests(WithOthers):
     """systemd-networkd, which takes away what it does not know."""
 
     def manage(self, networkd: Managing) -> list[str]:
@@ -91,10 +99,6 @@ class NetworkdTests(WithServer):
         networkd.stop()
         self.until_state("bound", 60)
 
-    def inside(self, *command: str) -> str:
-        """What a command in the router's namespace prints."""
-        return ip("netns", "exec", self.network.router, *command)
-
 
 RULES = """flush ruleset
 table inet filter {{
@@ -110,26 +114,30 @@ table inet filter {{
 
 
 @needs(program("nft"))
-class FirewallTests(WithServer):
+class FirewallTests(WithOthers):
     """A firewall that is read anew."""
 
     def load(self, more: str = "") -> None:
         """Load a firewall that drops all but what is usual, and lets some more through."""
         path = self.network.folder / "nftables.conf"
         path.write_text(RULES.format(more=more))
-        ip("netns", "exec", self.network.router, "nft", "-f", str(path))
+        self.inside("nft", "-f", str(path))
 
     def test_drops(self) -> None:
         """
         A firewall without a rule for UDP port 546 keeps answers out, although it lets answers in (they come from
-        another address than was asked); C{why} says so, and with the rule the lease is there at the next message.
+        another address than was asked); C{why} and C{doctor} say so, and with the rule that the doctor names the lease
+        is there at the next message.
         """
         self.load()
         self.start(bound=False)
         until(lambda: "SOLICIT" in self.server.received(), 10, "a Solicit")
         time.sleep(0.5)
         self.assertRegex(self.daemon.ctl("why").stdout, "does a firewall drop UDP port 546")
-        self.load("ip6 saddr fe80::/10 udp dport 546 accept")
+        found = json.loads(self.inside(*self.daemon.ctl_words("doctor", "--json")))["findings"]
+        (mend,) = [one["mend"] for one in found if "A firewall probably drops" in one["text"]]
+        self.assertTrue(mend.startswith("nft insert rule inet filter input "), mend)
+        self.inside(*mend.split())
         self.until_state("bound", 30)
 
     def test_read_anew(self) -> None:
