@@ -202,19 +202,12 @@ class Desk:
         return {"schema": report.SCHEMA, "uplinks": {name: report.counters(one) for name, one in chosen.items()}}
 
     def plan(self) -> Document:
-        held = {
-            (share.uplink, carved.delegation): carved.prefix
-            for share in self._router.shares.values()
-            for carved in share.carvings
-        }
-        prefixes = {place: prefix.prefix for place, prefix in held.items()}
-        excluded = {place: prefix.excluded for place, prefix in held.items() if prefix.excluded is not None}
-        config, iaids, numbers = self._router.config, self._router.iaids, self._router.hosting.numbers
+        config, iaids = self._router.config, self._router.iaids
         carvings: dict[tuple[str, str], list[Carving]] = {}
         for share in self._router.shares.values():
             for carved in share.carvings:
                 carvings.setdefault((share.uplink, carved.delegation), []).append(carved.carving)
-        plan = plan_document(config, prefixes, iaids, excluded, numbers)
+        plan = plan_document(config, {}, iaids, carved={place: each[-1] for place, each in carvings.items()})
         return {**plan, "space": space_document(config, carvings, iaids)}
 
     def wait(self, uplink: str) -> Deferred[Document]:

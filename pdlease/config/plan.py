@@ -10,9 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from ipaddress import IPv6Network
 from typing import TypeAlias
 
-from pdlease.config.model import Config, Delegation, Uplink
+from pdlease.config.model import Config, Delegation
 from pdlease.local import local_addresses
-from pdlease.subnets import Carving, GuestShare, carve
+from pdlease.subnets import Carving, carve
 
 # JSON, as it is written by the standard library.
 Plain: TypeAlias = "bool | int | float | str | list[Plain] | dict[str, Plain] | None"
@@ -33,47 +33,25 @@ def in_file_order(config: Config, prefixes: Sequence[IPv6Network]) -> dict[tuple
     return dict(zip(places, prefixes, strict=False))
 
 
-def carvings(
-    config: Config,
-    prefixes: Prefixes,
-    excluded: Prefixes | None = None,
-    numbers: Mapping[tuple[str, int, str, str], int] | None = None,
-) -> dict[tuple[str, str], Carving]:
+def carvings(config: Config, prefixes: Prefixes, excluded: Prefixes | None = None) -> dict[tuple[str, str], Carving]:
     """
-    Carve every prefix that is given.
+    Carve every prefix that is given, as for somebody who has nothing yet.
 
     @param excluded: the excluded part of a prefix (RFC 6603), where there is one.
-    @param numbers: the /64 that a guest has already: (guest, NIC index, uplink, delegation key) to its number.
     """
     result = {}
     for uplink in config.uplinks:
         for index, delegation in enumerate(uplink.delegations):
             place = (uplink.name, delegation.key)
             if place in prefixes:
-                shares = remembered(config, uplink, delegation, numbers or {}) if index == 0 else ()
                 result[place] = carve(
                     prefixes[place],
                     delegation.downstreams,
                     excluded=(excluded or {}).get(place),
                     excluded_host=delegation.excluded_host,
-                    guests=shares,
+                    guests=config.guest_shares(uplink.name) if index == 0 else (),
                 )
     return result
-
-
-def remembered(
-    config: Config, uplink: Uplink, delegation: Delegation, numbers: Mapping[tuple[str, int, str, str], int]
-) -> tuple[GuestShare, ...]:
-    """What guests ask of an uplink's first delegation, with the /64 that each has already."""
-    return tuple(
-        GuestShare(
-            guest=share.guest,
-            nic=share.nic,
-            link=share.link,
-            number=numbers.get((share.guest, share.nic, uplink.name, delegation.key)),
-        )
-        for share in config.guest_shares(uplink.name)
-    )
 
 
 def plan_document(
@@ -81,7 +59,7 @@ def plan_document(
     prefixes: Prefixes,
     iaids: Mapping[tuple[str, str], int] | None = None,
     excluded: Prefixes | None = None,
-    numbers: Mapping[tuple[str, int, str, str], int] | None = None,
+    carved: Mapping[tuple[str, str], Carving] | None = None,
 ) -> dict[str, Plain]:
     """
     The plan document of the design.
@@ -89,9 +67,10 @@ def plan_document(
     @param prefixes: what is delegated; delegations without one have C{prefix} null and nothing assigned.
     @param iaids: the IAIDs in use; without it, the configured ones.
     @param excluded: as for L{carvings}.
-    @param numbers: as for L{carvings}.
+    @param carved: how it has been carved already; without it C{prefixes} are carved here.
     """
-    carved = carvings(config, prefixes, excluded, numbers)
+    if carved is None:
+        carved = carvings(config, prefixes, excluded)
     uplinks: dict[str, Plain] = {
         uplink.name: [
             _delegation(delegation, (iaids or {}).get(place), carved.get(place))

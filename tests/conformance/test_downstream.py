@@ -272,6 +272,9 @@ class CarvingTests(HouseCase):
         house.kernel.add_foreign_address("eth0", "2001:db8:0:2::99/64")
         house.wait(1)
         self.assertEqual(self.subnets()["lan1"], ["2001:db8:0:3::/64"])
+        assert house.desk is not None
+        (planned,) = house.desk.plan()["uplinks"]["wan"]
+        self.assertEqual([each["subnet"] for each in planned["assignments"]][1], "2001:db8:0:3::/64")
 
     def test_on_link_upstream_around(self) -> None:
         """PDX-04: an on-link prefix upstream that is larger than what is delegated is no reason to assign nothing."""
