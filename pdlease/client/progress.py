@@ -80,6 +80,7 @@ def _advance(turn: Turn) -> bool:
         (session.evidence_until, Trigger.RENUMBERED),
         (session.lease.t2_at, Trigger.T2),
         (session.lease.t1_at, Trigger.T1),
+        (session.renews_at, Trigger.T1_IN_VAIN),
     ):
         if at <= now and turn.enter(trigger):
             return True
@@ -126,8 +127,12 @@ def _spent(turn: Turn) -> None:
         refused(turn, "nothing to our Requests")
     elif turn.session.state is State.RELEASING:
         turn.released()
+    elif not turn.session.lease.prefixes:
+        turn.enter(Trigger.SPENT_EMPTY)
+    elif turn.session.lease.t1_at <= turn.now < turn.session.lease.t2_at and turn.enter(Trigger.T1_IN_VAIN):
+        pass
     else:
-        turn.enter(Trigger.SPENT if turn.session.lease.prefixes else Trigger.SPENT_EMPTY)
+        turn.enter(Trigger.SPENT)
 
 
 def _nudge(turn: Turn) -> None:

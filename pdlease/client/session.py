@@ -136,9 +136,22 @@ class Session:
             times.append(self.lease.t2_at)
         if (self.state, Trigger.RENUMBERED) in EXCHANGE:
             times.append(self.evidence_until)
+        times.append(self.renews_at)
         times.append(self.nudge_at)
         earliest = min(times)
         return None if earliest == inf else earliest
+
+    @property
+    def renews_at(self) -> float:
+        """
+        The boot-clock second at which a Rebind that began before T1 gives way to a Renew, should nothing come of it:
+        the times of the lease hold as ever (R-RST-02), and some servers extend by Renew alone; C{inf} for never.
+        """
+        began = self.exchange.started_at if self.exchange is not None else None
+        lease = self.lease
+        if self.state is State.REBINDING and began is not None and began < lease.t1_at < lease.t2_at:
+            return lease.t1_at
+        return inf
 
     @property
     def next_message(self) -> tuple[MessageType, float] | None:
@@ -153,9 +166,13 @@ class Session:
                 return MessageType.REQUEST, at
             if self.state is State.RENEWING and self.lease.t2_at <= at:
                 return MessageType.REBIND, self.lease.t2_at
+            if self.renews_at <= at:
+                return MessageType.RENEW, self.renews_at
             ends = min(exchange.ends_at, self.lease.valid_until if self.lease.prefixes else inf)
             if ends <= at:
                 going_on = self.lease.prefixes and ends < self.lease.valid_until
+                if going_on and self.lease.t1_at <= ends < self.lease.t2_at:
+                    return MessageType.RENEW, ends
                 return (MessageType.REBIND if going_on else MessageType.SOLICIT), ends
             return exchange.message_type, at
         if self.state is not State.BOUND:

@@ -50,6 +50,7 @@ class Trigger(Enum):
     REFUSED_HOLDING = "a Reply gave nothing, or the tries are used up; sound prefixes are held"
     WITHDRAWN = "a Reply took every prefix away (lifetimes 0)"
     T1 = "T1 passed"
+    T1_IN_VAIN = "T1 passed; a Rebind that began before has brought nothing"
     T2 = "T2 passed"
     SPENT = "the exchange's time or tries are used up; a lease is held"
     SPENT_EMPTY = "the exchange's time or tries are used up; nothing is held"
@@ -122,6 +123,8 @@ def _exchange() -> dict[tuple[State, Trigger], Step]:
         table[state, T.SERVED] = Step(S.BOUND, R.SERVED)
         table[state, T.UNBOUND] = Step(S.REQUESTING, R.NO_BINDING)
         table[state, T.WITHDRAWN] = Step(S.SOLICITING, R.WITHDRAWN)
+    for state in (S.REBINDING, S.CONFIRMING):
+        table[state, T.T1_IN_VAIN] = Step(S.RENEWING, R.T1_PASSED)
     table[S.CONFIRMING, T.SPENT] = Step(S.REBINDING, R.NOBODY_CONFIRMED)
     table[S.CONFIRMING, T.SPENT_EMPTY] = Step(S.SOLICITING, R.NOBODY_CONFIRMED)
     for state in holding:

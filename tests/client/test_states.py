@@ -38,6 +38,7 @@ class ExchangeTableTests(SynchronousTestCase):
             T.REFUSED_HOLDING: "      .    .    BND  .    .    .    .    .    .    .  ",
             T.WITHDRAWN: "            .    .    SOL  .    SOL  SOL  SOL  .    .    .  ",
             T.T1: "                   .    .    .    REN  .    .    .    REN  .    .  ",
+            T.T1_IN_VAIN: "           .    .    .    .    .    REN  REN  .    .    .  ",
             T.T2: "                   .    .    .    REB  REB  .    .    REB  .    .  ",
             T.SPENT: "                .    .    .    .    .    .    REB  .    .    .  ",
             T.SPENT_EMPTY: "          .    STO  .    .    .    .    SOL  .    .    .  ",

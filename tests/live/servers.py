@@ -114,13 +114,13 @@ class Dibbler(Server):
     ready = "Accepting connections"
     paths = {"/etc/dibbler": "etc", "/var/lib/dibbler": "lib", "/var/log/dibbler": "log"}
 
-    def __init__(self, network: Network, more: str = "") -> None:
+    def __init__(self, network: Network, more: str = "", t1: int = 50) -> None:
         super().__init__(
             network,
             f"""
             log-level 8
             iface "cpe0" {{
-                t1 50 t2 80 prefered-lifetime 100 valid-lifetime 200
+                t1 {t1} t2 80 prefered-lifetime 100 valid-lifetime 200
                 pd-class {{ pd-pool 2001:db8:1000::/44 pd-length 56 }}
                 {more}
             }}

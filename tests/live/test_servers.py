@@ -248,6 +248,22 @@ class DibblerTests(Talking):
         self.assertEqual([str(p.network) for ia in answer.ia_pds for p in ia.prefixes], [held])
         self.assertEqual((self.daemon.status()["state"], self.on_lan(self.network)), ("bound", before))
 
+    def test_restart(self) -> None:
+        """
+        After a crash the Rebind brings nothing, and at T1 the Renew does: nobody on the LAN notices (R-RST-02).
+        """
+        self.begin(Dibbler(self.network, t1=8))
+        before = self.on_lan(self.network)
+        self.daemon.kill()
+        since = time.monotonic()
+        self.daemon.start()
+        self.first(self.heard, MessageType.REBIND, since, 3)
+        until(lambda: self.daemon.status()["reason"] == "not_extended", 3, "the empty answer to be judged")
+        self.first(self.heard, MessageType.RENEW, since, 20)
+        until(lambda: self.daemon.status()["state"] == "bound", 3, "the lease to be extended")
+        self.assertEqual(self.on_lan(self.network), before)
+        self.assertNotIn(MessageType.SOLICIT, self.heard.types(since))
+
     def test_two_delegations(self) -> None:
         """Two IA_PDs get a prefix each, and both are renewed."""
         status = self.begin(Dibbler(self.network), uplinks={"wan0": ['["lan0"]', '["lan1"]']})
