@@ -6,7 +6,7 @@ How identities are kept is L{pdlease.stores}; the byte form of a DUID is L{pdlea
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Protocol
 from zlib import crc32
@@ -31,11 +31,13 @@ class KnownIAID:
     @ivar delegation: what the delegation is known by within the uplink: the name of its first downstream link, or
         C{#N} for one without any.
     @ivar iaid: the number.
+    @ivar links: the downstream links that it has, or had last; empty where that is not known.
     """
 
     uplink: str
     delegation: str
     iaid: int
+    links: tuple[str, ...] = ()
 
 
 @frozen(kw_only=True)
@@ -102,8 +104,8 @@ def with_iaids(
     """
     Give every delegation its IAID: the configured one, else the remembered one, else one derived from the names.
 
-    One whose downstreams were put into another order, or that got a new first one, is remembered by any of them, as
-    long as that is the first of no other: servers see the association that they know.
+    One whose downstreams were put into another order, or whose first one is another, is remembered by any that it had:
+    servers see the association that they know.
 
     Derived numbers do not depend on the order of the configuration; a clash with a number in use is solved upwards, and
     what was chosen is remembered (R-12-01, R-12-02).  All IAIDs of this client are distinct, over all uplinks, since
@@ -114,7 +116,7 @@ def with_iaids(
     @return: the identity with what was newly given out, and the IAID of each (uplink, key).
     """
     wanted = list(delegations)
-    known = {(entry.uplink, entry.delegation): entry.iaid for entry in identity.iaids}
+    known = {(entry.uplink, entry.delegation): entry for entry in identity.iaids}
     chosen: dict[tuple[str, str], int] = {}
     taken: set[int] = set()
     for uplink, key, configured in wanted:
@@ -123,19 +125,17 @@ def with_iaids(
             taken.add(configured)
     for uplink, key, configured in wanted:
         remembered = known.get((uplink, key))
-        if configured is None and remembered is not None and remembered not in taken:
-            chosen[uplink, key] = remembered
-            taken.add(remembered)
+        if configured is None and remembered is not None and remembered.iaid not in taken:
+            chosen[uplink, key] = remembered.iaid
+            taken.add(remembered.iaid)
     keys = {(uplink, key) for uplink, key, _ in wanted}
-    for uplink, key, _ in wanted:
-        for link in links.get((uplink, key), ()) if (uplink, key) not in chosen else ():
-            iaid = known.get((uplink, link))
-            if iaid is not None and iaid not in taken and (uplink, link) not in keys:
-                del known[uplink, link]
-                chosen[uplink, key] = iaid
-                taken.add(iaid)
-                break
-    reserved = taken | set(known.values())
+    for uplink, key in sorted(keys - chosen.keys()):
+        former = _former(uplink, links.get((uplink, key), ()), [e for k, e in known.items() if k not in keys], taken)
+        if former is not None:
+            del known[uplink, former.delegation]
+            chosen[uplink, key] = former.iaid
+            taken.add(former.iaid)
+    reserved = taken | {entry.iaid for entry in known.values()}
     for uplink, key, _ in sorted(
         (entry for entry in wanted if (entry[0], entry[1]) not in chosen), key=lambda e: e[:2]
     ):
@@ -144,9 +144,24 @@ def with_iaids(
             iaid = (iaid + 1) & 0xFFFFFFFF
         chosen[uplink, key] = iaid
         reserved.add(iaid)
-    known.update(chosen)
-    iaids = tuple(KnownIAID(uplink=u, delegation=k, iaid=i) for (u, k), i in sorted(known.items()))
+    for (uplink, key), iaid in chosen.items():
+        known[uplink, key] = KnownIAID(
+            uplink=uplink, delegation=key, iaid=iaid, links=tuple(links.get((uplink, key), ()))
+        )
+    iaids = tuple(known[place] for place in sorted(known))
     return evolve(identity, iaids=iaids), chosen
+
+
+def _former(uplink: str, links: Iterable[str], orphans: Iterable[KnownIAID], taken: Container[int]) -> KnownIAID | None:
+    """What a delegation with these links was before, under another name: the one that it has most in common with."""
+    own = set(links)
+    common = [
+        (len(own & {entry.delegation, *entry.links}), entry)
+        for entry in orphans
+        if entry.uplink == uplink and entry.iaid not in taken
+    ]
+    most, former = max(common, key=lambda pair: pair[0], default=(0, None))
+    return former if most else None
 
 
 class Described(Protocol):

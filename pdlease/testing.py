@@ -101,7 +101,7 @@ SERVER = DUID(bytes.fromhex("0003000166778899aabb"))
 IDENTITY = Identity(
     duid=DUID(bytes.fromhex("000400112233445566778899aabbccddeeff")),
     iaids=(
-        KnownIAID(uplink="wan", delegation="lan0", iaid=1),
+        KnownIAID(uplink="wan", delegation="lan0", iaid=1, links=("lan0", "lan1")),
         KnownIAID(uplink="other wan/\N{SNOWMAN}", delegation="#0", iaid=2**32 - 1),
     ),
     subnets=(KnownSubnet(guest="web1", nic=1, uplink="wan", delegation="lan0", number=9),),

@@ -165,8 +165,8 @@ class BecomingTests(SynchronousTestCase):
         self.assertEqual(
             identity.iaids,
             (
-                KnownIAID(uplink="wan", delegation="lan0", iaid=0),
-                KnownIAID(uplink="wan", delegation="lan1", iaid=1),
+                KnownIAID(uplink="wan", delegation="lan0", iaid=0, links=("lan0",)),
+                KnownIAID(uplink="wan", delegation="lan1", iaid=1, links=("lan1",)),
             ),
         )
         ((name, remembered),) = stored.uplinks

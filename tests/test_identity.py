@@ -136,6 +136,13 @@ class WithIAIDsTests(SynchronousTestCase):
         _, back = with_iaids(identity, [("wan", "lan0", None), ("wan", "gone", None)])
         self.assertEqual(back, {("wan", "gone"): number, ("wan", "lan0"): number + 1})
 
+    def test_most_in_common(self) -> None:
+        """Of several that are gone, the one with most links in common goes on (R-12-02)."""
+        links = {("wan", "a"): ("a", "x"), ("wan", "b"): ("b", "y", "z"), ("dsl", "c"): ("c", "y", "z", "x")}
+        before, numbers = with_iaids(self.nobody, [("wan", "a", None), ("wan", "b", None), ("dsl", "c", None)], links)
+        _, chosen = with_iaids(before, [("wan", "x", None)], {("wan", "x"): ("x", "z", "y")})
+        self.assertEqual(chosen["wan", "x"], numbers["wan", "b"])
+
     def test_other_order(self) -> None:
         """
         R-12-02: a delegation whose downstreams stand in another order, or that has a new first one, keeps its number;
@@ -154,6 +161,10 @@ class WithIAIDsTests(SynchronousTestCase):
             # and back again
             _, chosen = with_iaids(after, [("wan", "lan0", None)], {("wan", "lan0"): ("lan0", "lan1")})
             self.assertEqual(chosen["wan", "lan0"], numbers["lan0"])
+            # the first one is gone: what was behind it is remembered as well
+            for left in links[1:]:
+                _, chosen = with_iaids(after, [("wan", left, None)], {("wan", left): (left,)})
+                self.assertEqual(chosen["wan", left], numbers["lan0"])
         for wanted, links in (
             ([("wan", "lan1", None)], {("wan", "lan1"): ("lan1", "lan2")}),
             ([("dsl", "lan1", None)], {("dsl", "lan1"): ("lan1", "lan0")}),

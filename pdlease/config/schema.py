@@ -288,10 +288,10 @@ DELEGATION = (
         "whole number, 0 to 4294967295",
         "1",
         "Number of the identity association.  Without it one is derived from the names of uplink and first downstream "
-        "link, and remembered; another order of the downstreams, or a new first one, changes nothing.  All IAIDs of a "
-        "file must differ.  To servers the number is who asks: where the first downstream link gets another name, or "
-        "another number is written, a prefix that is held is not asked for any more; ``pdleasectl check``, ``reload`` "
-        "and the log warn of it.  For a prefix that is new altogether: "
+        "link, remembered, and kept as long as one of the delegation's links stays.  All IAIDs of a file must differ.  "
+        "To servers the number is who asks: where all links get other names, or another number is written, a prefix "
+        "that is held is not asked for any more; ``pdleasectl check``, ``reload`` and the log warn of it.  For one "
+        "that is new altogether: "
         "``pdleasectl release``, another number here, ``pdleasectl reload``, ``pdleasectl renew``.",
     ),
     Key(

@@ -93,7 +93,13 @@ def dump_identity(identity: Identity) -> bytes:
         {
             "duid": str(identity.duid),
             "iaids": [
-                {"uplink": known.uplink, "delegation": known.delegation, "iaid": known.iaid} for known in identity.iaids
+                {
+                    "uplink": known.uplink,
+                    "delegation": known.delegation,
+                    "iaid": known.iaid,
+                    "links": " ".join(known.links),
+                }
+                for known in identity.iaids
             ],
             "asked": identity.asked,
             "duids": [
@@ -120,6 +126,7 @@ def load_identity(data: bytes) -> Identity:
                     uplink=read_text(one, "uplink"),
                     delegation=read_text(one, "delegation"),
                     iaid=read_whole(one, "iaid"),
+                    links=tuple(read_text(one, "links", "").split()),
                 )
                 for one in read_objects(body, "iaids")
             ),

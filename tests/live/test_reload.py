@@ -49,6 +49,8 @@ class ReloadTests(LiveCase):
 
     def write(self, *uplinks: str, more: str = "", **downstreams: str) -> None:
         """Write a configuration with these uplinks in this order, other downstreams for some."""
+        # what the kernel does by itself about the change before is over
+        time.sleep(0.5)
         text = self.head
         for name in uplinks:
             text += f"[uplinks.{name}]\nsolicit_delay = false\n{more if name == 'wan1' else ''}\n"
