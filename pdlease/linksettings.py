@@ -8,6 +8,7 @@ L{pdlease.difference}'s.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -53,6 +54,8 @@ _ATTRIBUTES: Mapping[str, str] = {
 
 SETTINGS = tuple(_ATTRIBUTES)
 """Every setting."""
+
+_NIC, _BRIDGE = re.compile(r"vm\d+-if\d+-."), re.compile(r"switch\d+-.")
 
 Raw = int | str | bytes | bool | None
 """A setting as L{Link} has it."""
@@ -128,6 +131,16 @@ def operation_for(link: Link, setting: str, value: str, master: Link | None) -> 
     if setting == LINK_ADDRESS:
         return SetLinkAddress(link=name, index=index, address=bytes.fromhex(value)) if len(value) == 12 else None
     return (SetUp if value == UP else SetDown)(link=name, index=index)
+
+
+def bears_our_description(alias: str, kind: str | None) -> bool:
+    """
+    Whether a link is described as pdlease describes the links of guests (P19) and bridges (P20).  Nobody without
+    privileges can describe a link, so this is a mark: pdlease had it in hand, in this life or an earlier one.
+
+    @param kind: as the kernel reports it.
+    """
+    return bool((_BRIDGE if kind == "bridge" else _NIC).match(alias))
 
 
 def description(text: str) -> str:

@@ -126,6 +126,7 @@ class LinkFacts:
     @ivar kind: what made it (C{veth}, C{bridge}, C{tun} ...), or C{None} for hardware and loopback.
     @ivar master: index of the bridge or VRF that it belongs to; 0 for none.
     @ivar vrf_table: the routing table of a VRF; C{None} of all other links.
+    @ivar alias: its description; empty for none.
     """
 
     index: int
@@ -133,6 +134,7 @@ class LinkFacts:
     kind: str | None
     master: int = 0
     vrf_table: int | None = None
+    alias: str = ""
 
 
 def attribute(kind: int, value: bytes) -> bytes:
@@ -384,5 +386,6 @@ def read_link(data: bytes) -> LinkFacts | None:
                 kind=kind_name,
                 master=int(_U32.unpack(master)[0]) if len(master) == 4 else 0,
                 vrf_table=int(_U32.unpack(table)[0]) if len(table) == 4 else None,
+                alias=_text(found.get(_IFLA_IFALIAS, b"")),
             )
     return None

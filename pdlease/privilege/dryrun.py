@@ -2,10 +2,10 @@
 The C{dryrun} provider: changes nothing and writes down what it would do.
 
 It judges by the same policy as the others (L{pdlease.privilege.policy}); of links it asks the kernel only which routing
-table their VRF has.  The route socket is a real one, since listening changes nothing and needs no right.  A client
-socket is refused: nothing is sent, so no server hands anything out for show.  With C{dryrun:ask} the client socket is
-opened as the others do, which needs the right to bind port 546: servers are asked, and the daemon shows what it would
-do with their answers.
+table their VRF has, and whether they are described as ours.  The route socket is a real one, since listening changes
+nothing and needs no right.  A client socket is refused: nothing is sent, so no server hands anything out for show.
+With C{dryrun:ask} the client socket is opened as the others do, which needs the right to bind port 546: servers are
+asked, and the daemon shows what it would do with their answers.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from pdlease.interfaces import IPrivilege, IPrivilegeFactory, PrivilegeContext
 from pdlease.logs import Logger
 from pdlease.operations import Operation, PrivilegeError
 from pdlease.privilege.configuration import read_configuration, ready_policy
+from pdlease.privilege.linkexecute import LinkSetter
 from pdlease.privilege.opening import open_client_socket, open_route_socket, words_of
 from pdlease.privilege.policy import Policy, Refusal, Refused
 from pdlease.privilege.requestsocket import KernelVRFs, RequestSocket
@@ -101,7 +102,7 @@ class DryRunPrivilege:
         if self._policy is None or self._requests is None:
             raise _not_started(operation)
         refusal = self._policy.judge(operation, KernelVRFs(self._requests))
-        if refusal is not None:
+        if refusal is not None and not LinkSetter(self._requests, lambda _: None).has_touched(operation):
             raise Refused(str(operation), refusal)
         self.log.info("dry run: would {operation}", operation=str(operation))
         self.performed.append(operation)

@@ -2,10 +2,10 @@
 Carries out what is done to the links of switches and guests: master, description, group, state, link-layer address; and
 puts the links of uplinks into their VRF.
 
-None of it can carry our mark, so that a port of somebody else's bridge is refused, not stolen, and what is undone is
-undone on links of the configuration only, or on those that this process set something on, whatever they are called now
-(design 5, 7).  What is allowed is L{pdlease.privilege.linkpolicy}; addresses and routes are
-L{pdlease.privilege.execute}'s.  Twisted-free.
+None of it can carry our mark, so that a port of somebody else's bridge is refused, not stolen.  What is undone is
+undone on links of the configuration only, or on those that this process set something on, whatever they are called now,
+or that still have the description that an earlier process gave them (design 5, 7).  What is allowed is
+L{pdlease.privilege.linkpolicy}; addresses and routes are L{pdlease.privilege.execute}'s.  Twisted-free.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
+from pdlease.linksettings import bears_our_description
 from pdlease.netlink.requests import LinkFacts
 from pdlease.operations import (
     ClearMaster,
@@ -26,9 +27,11 @@ from pdlease.operations import (
     SetMaster,
     SetUp,
 )
-from pdlease.privilege.linkpolicy import Links, wrong_kind
+from pdlease.privilege.linkpolicy import BRIDGE, NIC_KINDS, VRF, Links, wrong_kind
 from pdlease.privilege.policy import Refusal, Refused, judge_link
 from pdlease.privilege.requestsocket import RequestSocket
+
+GUEST_KINDS = NIC_KINDS | {BRIDGE}
 
 MOST_LINKS = 65536
 """So many links that something was set on are remembered; of more, the first are forgotten."""
@@ -50,11 +53,20 @@ class LinkSetter:
         self._masters: dict[int, int] = {}
 
     def has_touched(self, operation: Operation) -> bool:
-        """Whether this process did to this very link what an operation does, or puts back."""
+        """Whether pdlease did to this very link what an operation does, or puts back, as far as can be told."""
         if isinstance(operation, ClearMaster):
-            return operation.index in self._masters
-        settings = (SetDescription, SetGroup, SetUp, SetDown, SetLinkAddress)
-        return isinstance(operation, settings) and operation.index in self._touched
+            known = operation.index in self._masters or operation.index in self._touched
+        elif isinstance(operation, (SetDescription, SetGroup, SetUp, SetDown, SetLinkAddress)):
+            known = operation.index in self._touched
+        else:
+            return False
+        return known or self._is_described(operation.index)
+
+    def _is_described(self, index: int) -> bool:
+        facts = self._requests.link(index=index)
+        if not isinstance(facts, LinkFacts) or facts.kind not in GUEST_KINDS:
+            return False
+        return bears_our_description(facts.alias, facts.kind)
 
     def perform(self, operation: LinkSetting, links: Links) -> None:
         """
@@ -91,7 +103,7 @@ class LinkSetter:
         facts = self._requests.link(index=operation.index)
         if not isinstance(facts, LinkFacts) or not facts.master:
             return
-        if facts.name not in links and operation.index not in self._masters:
+        if facts.name not in links and not self.has_touched(operation):
             problem = f"{operation.index} is {facts.name}, no link that is put into a bridge or VRF"
             raise Refused(str(operation), Refusal(field="index", problem=problem))
         self._check_owner(operation, facts, links)
@@ -104,9 +116,24 @@ class LinkSetter:
         owner = self._requests.link(index=facts.master)
         name = owner.name if isinstance(owner, LinkFacts) else f"link {facts.master}"
         bounds = links.get(facts.name)
-        if bounds is None or name not in bounds.masters:
-            problem = f"{facts.name} belongs to {name}, and stays there"
-            raise Refused(str(operation), Refusal(field="link", problem=problem))
+        if bounds is not None and name in bounds.masters:
+            return
+        if isinstance(owner, LinkFacts) and self._was_put_there(facts, owner, links):
+            return
+        problem = f"{facts.name} belongs to {name}, and stays there"
+        raise Refused(str(operation), Refusal(field="link", problem=problem))
+
+    def _was_put_there(self, facts: LinkFacts, owner: LinkFacts, links: Links) -> bool:
+        """
+        Whether an earlier process may have put a link where it is: by its description it was a guest's, and what it is
+        in is a switch, or was one by its description; or the link is none of the configuration's any more and in a VRF.
+        """
+        if facts.index not in self._touched and not self._is_described(facts.index):
+            return False
+        if owner.kind == VRF:
+            return facts.name not in links
+        bounds = links.get(owner.name)
+        return (bounds is not None and BRIDGE in bounds.kinds) or self._is_described(owner.index)
 
     def _check(self, operation: LinkSetting, link: str, index: int, links: Links) -> LinkFacts:
         facts = self._requests.link(index=index)

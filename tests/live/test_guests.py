@@ -203,6 +203,45 @@ class GuestTests(HostCase):
         self.daemon.ctl("reload")
         self.becomes("tap0", up=True, ifalias="vm1-if0-web1", master="br0", group="7")
 
+    def test_removed_by_restart(self) -> None:
+        """
+        What leaves the file while the daemon is dead is put back at its next start, by the description that it still
+        has; by cleanup as well; and a link that somebody else has described meanwhile is left alone (P31, W8).
+        """
+        self.daemon = self.make_daemon(self.network, {})
+        self.tap()
+        self.veth()
+        self.link("add", "br1", "type", "bridge")
+        before = {name: self.shown(name) for name in ("br0", "tap0", "veth1")}
+        del before["br0"]["address"]  # which the kernel takes from its ports
+        self.write(HOST)
+        for by_cleanup in (False, True):
+            self.daemon.start()
+            self.becomes("tap0", up=True, master="br0")
+            until(lambda: self.addresses("veth1") == {IPV4, IPV6}, SECOND, "the addresses of veth1")
+            self.daemon.kill()
+            self.write('[switches.other]\nlink = "br1"\n')
+            if by_cleanup:
+                words = self.daemon.ctl_words("cleanup", "--config", str(self.daemon.path))
+                self.assertEqual(self.network.run("cleanup", self.network.router, *words).ended(), 0)
+            else:
+                self.daemon.start()
+            for name, was in before.items():
+                self.becomes(name, **was)
+            self.assertEqual((self.addresses("veth1"), self.network.routes()), (set(), []))
+            if not by_cleanup:
+                self.daemon.stop()
+                self.write(HOST)
+        self.write(HOST)
+        self.daemon.start()
+        self.becomes("tap0", up=True, master="br0")
+        self.daemon.kill()
+        self.link("set", "tap0", "alias", "mine now")
+        self.write('[switches.other]\nlink = "br1"\n')
+        self.daemon.start()
+        self.becomes("veth1", **before["veth1"])
+        self.assertEqual((self.shown("tap0")["up"], self.shown("tap0")["master"]), (True, "br0"))
+
     def test_nothing_accumulates(self) -> None:
         """
         P30, W23: a reload puts the file in the place of the earlier one: another local prefix replaces the first,

@@ -395,6 +395,8 @@ class AnswerTests(SynchronousTestCase):
             [("IFLA_IFNAME", "br0"), ("IFLA_LINKINFO", {"attrs": [("IFLA_INFO_KIND", "bridge")]})],
         )
         plain = packed(ifinfmsg, 16, {"index": 8}, [("IFLA_IFNAME", "eth0")])
+        described = packed(ifinfmsg, 16, {"index": 8}, [("IFLA_IFNAME", "tap0"), ("IFLA_IFALIAS", "vm1-if0-web1")])
+        self.assertEqual(read_link(described), LinkFacts(index=8, name="tap0", kind=None, alias="vm1-if0-web1"))
         info = {"attrs": [("IFLA_INFO_KIND", "vrf"), ("IFLA_INFO_DATA", {"attrs": [("IFLA_VRF_TABLE", 1000)]})]}
         vrf = packed(ifinfmsg, 16, {"index": 9}, [("IFLA_IFNAME", "blue"), ("IFLA_LINKINFO", info)])
         self.assertEqual(read_link(vrf), LinkFacts(index=9, name="blue", kind="vrf", vrf_table=1000))

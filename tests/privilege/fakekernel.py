@@ -24,6 +24,7 @@ class FakeKernel(RequestSocket):
     @ivar links: names by index.
     @ivar kinds: kinds of links by name; others are of kind veth.
     @ivar masters: the bridge or VRF that a link belongs to, by index.
+    @ivar aliases: the description of a link, by index.
     @ivar held: addresses by (index, address).
     @ivar held4: IPv4 addresses by (index, address with length).
     @ivar marks: protocol of each route.
@@ -37,6 +38,7 @@ class FakeKernel(RequestSocket):
         self.links.update({6: "tap0", 7: "tap1", 8: "br0", 9: "virbr0", 10: "blue"})
         self.kinds: dict[str, str | None] = {"tap0": "tun", "br0": "bridge", "virbr0": "bridge", "blue": "vrf"}
         self.masters: dict[int, int] = {}
+        self.aliases: dict[int, str] = {}
         self.held4: dict[tuple[int, IPv4Interface], AddressFacts] = {}
         self.held: dict[tuple[int, IPv6Address], AddressFacts] = {}
         self.marks: dict[RouteKey, int] = {}
@@ -57,7 +59,10 @@ class FakeKernel(RequestSocket):
         name = self.links[index]
         kind = self.kinds.get(name, "veth")
         table = BLUE_TABLE if kind == "vrf" else None
-        return LinkFacts(index=index, name=name, kind=kind, master=self.masters.get(index, 0), vrf_table=table)
+        alias = self.aliases.get(index, "")
+        return LinkFacts(
+            index=index, name=name, kind=kind, master=self.masters.get(index, 0), vrf_table=table, alias=alias
+        )
 
     def address(self, index: int, address: IPv6Address) -> AddressFacts | None:
         return self.held.get((index, address))
@@ -103,6 +108,8 @@ class FakeKernel(RequestSocket):
         found = attributes(body, 16)
         if 10 in found:
             (self.masters[index],) = struct.unpack("=I", found[10])
+        if 20 in found:
+            self.aliases[index] = found[20].rstrip(b"\0").decode()
         told = [f"{number}={value.hex()}" for number, value in found.items()]
         if mask:
             told.append("up" if state & mask else "down")

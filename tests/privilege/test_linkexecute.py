@@ -34,6 +34,7 @@ from tests.privilege.values import (
     DESCRIBE,
     LAN0,
     LOCAL6,
+    PUT_ADDRESS,
     PUT_IPV4,
     PUT_ROUTE,
     PUT_UNREACHABLE,
@@ -199,6 +200,69 @@ class MasterTests(LinkCase):
         self.kernel.masters[5] = BR0
         self.assertIn("no link that is put into", self.refused(evolve(CLEAR_MASTER, link="other0", index=5)))
         self.executor.perform(evolve(CLEAR_MASTER, index=99))
+
+
+UNDOING: tuple[Operation, ...] = (SET_DOWN, evolve(SET_GROUP, group=0), evolve(DESCRIBE, text=""), CLEAR_MASTER)
+
+
+class EarlierLifeTests(LinkCase):
+    """What an earlier process left on links that are not in the configuration any more (W8, P31)."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.executor.policy = Policy.of(config(WITHOUT_GUESTS))
+        self.kernel.masters[TAP0] = BR0
+        self.kernel.aliases = {TAP0: "vm1-if0-web1", BR0: "switch1-lab"}
+
+    def test_undone(self) -> None:
+        """A link that has our description is put back, in the order in which the daemon does it."""
+        for operation in UNDOING:
+            self.executor.perform(operation)
+        self.assertEqual((self.kernel.masters[TAP0], self.kernel.aliases[TAP0], len(self.kernel.asked)), (0, "", 4))
+
+    def test_bridge(self) -> None:
+        """So is the bridge of a switch."""
+        for operation in UNDOING:
+            self.executor.perform(evolve(operation, link="br0", index=BR0))
+        self.assertEqual(self.kernel.aliases[BR0], "")
+
+    def test_described_by_others(self) -> None:
+        """One that somebody else has described is not ours to change."""
+        for alias in ("", "mine", "switch1-lab", "xvm1-if0-web1", "vm-if0-web1"):
+            self.kernel.aliases[TAP0] = alias
+            for operation in UNDOING:
+                self.assertIn("tap0", self.refused(operation))
+
+    def test_other_kinds(self) -> None:
+        """Hardware and tunnels with such a description are not."""
+        for kind in (None, "vlan", "vxlan", "vrf"):
+            self.kernel.kinds["tap0"] = kind
+            for operation in UNDOING:
+                self.assertIn("tap0", self.refused(operation))
+
+    def test_only_undone(self) -> None:
+        """It is not put into a bridge, and gets no address."""
+        self.kernel.masters.clear()
+        for operation in (SET_MASTER, PUT_IPV4, evolve(PUT_ADDRESS, link="tap0", index=TAP0)):
+            self.assertIn("no", self.refused(operation))
+
+    def test_bridge_of_others(self) -> None:
+        """Out of somebody else's bridge it is not taken; out of a VRF it is, and out of a switch of the file."""
+        self.kernel.masters[TAP0] = VIRBR0
+        self.assertIn("tap0 belongs to virbr0, and stays there", self.refused(CLEAR_MASTER))
+        self.kernel.masters[TAP0] = BLUE
+        self.executor.perform(CLEAR_MASTER)
+        self.kernel.masters[TAP0] = BR0
+        self.kernel.aliases[BR0] = ""
+        self.assertIn("tap0 belongs to br0, and stays there", self.refused(CLEAR_MASTER))
+        self.executor.policy = Policy.of(config(WITHOUT_GUESTS + b'[switches.lab]\nlink = "br0"\n'))
+        self.executor.perform(CLEAR_MASTER)
+
+    def test_other_switch(self) -> None:
+        """A guest whose switch is another one in the file now is moved there, out of the bridge of the earlier one."""
+        self.executor.policy = Policy.of(config(TOML.replace(b'"br0"', b'"virbr0"')))
+        self.executor.perform(evolve(SET_MASTER, master="virbr0", master_index=VIRBR0))
+        self.assertEqual(self.kernel.masters[TAP0], VIRBR0)
 
 
 class LocalAddressTests(LinkCase):
