@@ -96,6 +96,7 @@ def settings_of(
         requested_options=tuple(dict.fromkeys((*requested, *uplink.request_options))),
         sol_max_rt=record.sol_max_rt if record is not None else None,
         inf_max_rt=record.inf_max_rt if record is not None else None,
+        max_rt_server=record.max_rt_server if record is not None else None,
         extra_options=tuple(_added(uplink, system)),
         option_order=ORIGINAL_ORDER if original else (),
         names_lost=not original,

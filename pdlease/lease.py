@@ -148,6 +148,7 @@ class UplinkRecord:
     @ivar lease: what it holds.
     @ivar sol_max_rt: the SOL_MAX_RT in force (seconds), or C{None} for the default (A.3).
     @ivar inf_max_rt: the INF_MAX_RT in force (seconds), or C{None}.
+    @ivar max_rt_server: the server that set them, or C{None}.
     @ivar trusted: false where the clock cannot tell how much of the lifetimes is left (another boot and no trustworthy
         wall clock, R-12-06); such a lease is asked for again, not installed.
     @ivar key: what the server signs Reconfigure with, or C{None}.
@@ -158,6 +159,7 @@ class UplinkRecord:
     lease: Lease
     sol_max_rt: int | None = None
     inf_max_rt: int | None = None
+    max_rt_server: DUID | None = None
     trusted: bool = True
     key: ReconfigureKey | None = None
     former: tuple[tuple[int, IPv6Network], ...] = ()

@@ -108,7 +108,7 @@ def uplink_document(uplink: Uplink, share: Share, applier: Applier, now: float) 
 
 
 def _setter(session: Session) -> str | None:
-    """Who set the SOL_MAX_RT in force; C{None} if nobody did, or before the last restart."""
+    """Who set the SOL_MAX_RT in force; C{None} if nobody did."""
     known = session.sol_max_rt is not None and session.max_rt_server is not None
     return str(session.max_rt_server) if known else None
 

@@ -62,7 +62,7 @@ class Session:
     @ivar nudge_at: boot-clock second at which such an attempt is to be made; C{inf} for none.
     @ivar sol_max_rt: the SOL_MAX_RT that a server set, seconds; C{None} for the default.
     @ivar inf_max_rt: likewise INF_MAX_RT.
-    @ivar max_rt_server: the server that set them, or C{None} if unknown.
+    @ivar max_rt_server: the server that set them, or C{None} if none did.
     @ivar advertised: the distinct values of both seen in this Solicit exchange, for they must agree (R-18.2.9-05).
     @ivar staged: the transaction and the count of transmissions for which a further length was wished for last.
     @ivar key: the key that Reconfigure messages are signed with, or C{None}.
@@ -243,6 +243,7 @@ class Session:
             rate=RateLimit(messages=messages, seconds=window),
             sol_max_rt=settings.sol_max_rt,
             inf_max_rt=settings.inf_max_rt,
+            max_rt_server=settings.max_rt_server,
             key=key,
         )
 
@@ -255,6 +256,7 @@ class Session:
             lease=lease,
             sol_max_rt=self.sol_max_rt,
             inf_max_rt=self.inf_max_rt,
+            max_rt_server=self.max_rt_server,
             trusted=trusted,
             key=self.key,
             former=tuple(

@@ -92,6 +92,7 @@ class Settings:
     @ivar requested_options: codes in the option request of Solicit, Request, Renew and Rebind (R-18.2.1-05, R-21.7-03).
     @ivar sol_max_rt: SOL_MAX_RT remembered from before (seconds), or C{None} (A.3).
     @ivar inf_max_rt: INF_MAX_RT remembered from before (seconds), or C{None}.
+    @ivar max_rt_server: the server that set them, or C{None}.
     @ivar solicit_count: MRC of Solicit; 0 for no limit (R-18.2.1-19).
     @ivar solicit_duration: MRD of Solicit in seconds; C{None} for no limit.
     @ivar renumbering_silence: seconds of silence after signs of another upstream that end a lease (R-RST-02).
@@ -111,6 +112,7 @@ class Settings:
     requested_options: tuple[int, ...] = (OptionCode.SOL_MAX_RT, OptionCode.PD_EXCLUDE)
     sol_max_rt: int | None = None
     inf_max_rt: int | None = None
+    max_rt_server: DUID | None = None
     solicit_count: int = 0
     solicit_duration: float | None = None
     renumbering_silence: float = 60.0

@@ -176,6 +176,7 @@ def dump_uplink(name: str, record: UplinkRecord, now: Clocks) -> bytes:
             "trusted": record.trusted,
             "sol_max_rt": record.sol_max_rt,
             "inf_max_rt": record.inf_max_rt,
+            "max_rt_server": None if record.max_rt_server is None else str(record.max_rt_server),
             "server": None if lease.server is None else str(lease.server),
             "bindings": [_binding_out(binding) for binding in lease.bindings],
             "former": [{"iaid": iaid, "prefix": str(prefix)} for iaid, prefix in record.former],
@@ -207,7 +208,7 @@ def load_uplink(data: bytes, now: Clocks) -> tuple[str, UplinkRecord]:
         shift = 0.0 if known and stored.boot_id == now.boot_id else now.boot - passed - stored.boot
         lease = Lease(
             bindings=tuple(_binding_in(one, shift) for one in read_objects(body, "bindings")),
-            server=None if body.get("server") is None else DUID(bytes.fromhex(read_text(body, "server"))),
+            server=_duid_in(body, "server"),
         )
         left = lease.without_expired(now.boot)
         former = [
@@ -224,6 +225,7 @@ def load_uplink(data: bytes, now: Clocks) -> tuple[str, UplinkRecord]:
             lease=left,
             sol_max_rt=read_optional_whole(body, "sol_max_rt"),
             inf_max_rt=read_optional_whole(body, "inf_max_rt"),
+            max_rt_server=_duid_in(body, "max_rt_server"),
             trusted=known and read_flag(body, "trusted"),
             key=None if body.get("key") is None else _key_in(read_object(body, "key")),
             former=tuple(dict.fromkeys(former)),
@@ -235,6 +237,11 @@ def load_uplink(data: bytes, now: Clocks) -> tuple[str, UplinkRecord]:
         raise
     except ValueError as error:
         raise Damaged(str(error)) from error
+
+
+def _duid_in(body: Mapping[str, object], name: str) -> DUID | None:
+    """A DUID that may be missing."""
+    return None if body.get(name) is None else DUID(bytes.fromhex(read_text(body, name)))
 
 
 def worth_writing(stored: UplinkRecord, new: UplinkRecord, since: float, now: float) -> bool:

@@ -54,6 +54,14 @@ class RestartedCase(DaemonCase):
 
     stored = Stored()
 
+    @property
+    def other(self) -> str:
+        """A name for a second uplink that no other test has."""
+        return f"pp{os.getpid() % 1000000}"
+
+    def whole(self, text: str, daemon: str = "") -> str:
+        return super().whole(text, daemon).replace("ppp0", self.other)
+
     def run_once(
         self, text: str, *, bound: bool = False, arrange: Callable[[Ground], object] = lambda machine: None
     ) -> list[Message]:
@@ -100,7 +108,7 @@ class DuidTests(RestartedCase):
             machine.kernel._set_link(evolve(link, link_layer_address=bytes.fromhex("02005e0053ff")))
 
         self.assertEqual(self.client(text, arrange=other_card), first)
-        text = of_client(f"llt:{self.link}", ONE.replace("eth0", "ppp9"))
+        text = of_client(f"llt:{self.link}", ONE.replace("eth0", self.other))
 
         def gone(machine: Ground) -> None:
             if any(link.name == self.link for link in machine.kernel.true.links.values()):
@@ -164,7 +172,7 @@ class DuidTests(RestartedCase):
             clients = {link: str(message.client_id) for _, link, message in self.machine.sent}
             self.assertEqual(len(clients), 2)
             own_duid = str(self.stored.identity.duid if self.stored.identity else "")
-            self.assertEqual(clients, {self.link: own_duid, "ppp0": other or own_duid})
+            self.assertEqual(clients, {self.link: own_duid, self.other: other or own_duid})
 
     def test_replaced(self) -> None:
         """
@@ -402,7 +410,7 @@ class PersistenceTests(RestartedCase):
         folder = self.folder_of()
         times = SystemTimes()
         key = ReconfigureKey(server=SERVER, secret=bytes(range(16)), replay=2**64 - 2)
-        kept = evolve(record(times.boot()), key=key, sol_max_rt=120, inf_max_rt=600)
+        kept = evolve(record(times.boot()), key=key, sol_max_rt=120, inf_max_rt=600, max_rt_server=SERVER)
         lease = kept.lease
         self.assertEqual((lease.server, {held.server for held in lease.prefixes}), (SERVER, {SERVER}))
         self.assertTrue(lease.t1_at < lease.t2_at < inf and len(lease.prefixes) == 3)
@@ -415,6 +423,27 @@ class PersistenceTests(RestartedCase):
         found = self.successResultOf(FileStore(folder, times).load())
         self.assertEqual((found.identity, dict(found.uplinks)["wan"]), (self.stored.identity, kept))
         self.assertEqual(os.stat(os.path.join(folder, "uplink-wan.json")).st_mode & 0o777, 0o600)
+
+    def test_maximum_is_kept(self) -> None:
+        """A.3-02, A.3-06: SOL_MAX_RT and who set it outlive a restart: it is in force and shown before any answer."""
+
+        def arrange(machine: Ground) -> None:
+            machine.server.terms = evolve(machine.server.terms, sol_max_rt=600)
+
+        self.run_once(ONE, bound=True, arrange=arrange)
+        shown: list[tuple[int, str | None]] = []
+
+        def look(machine: Ground) -> None:
+            machine.silent.add(self.link)
+            machine.clock.callLater(0.05, self.look, shown)
+
+        self.run_once(ONE, arrange=look)
+        self.assertEqual(shown, [(600, str(self.machine.server.terms.server))])
+
+    def look(self, shown: list[tuple[int, str | None]]) -> None:
+        """Note what the status says of SOL_MAX_RT."""
+        document = self.machine.served["daemon"].status("wan")["uplinks"]["wan"]
+        shown.append((document["sol_max_rt_seconds"], document["sol_max_rt_server"]))
 
     def test_fails_anywhere(self) -> None:
         """R-12-05: whichever call to the system fails while a lease is written, the old one is there, or the new."""
