@@ -15,6 +15,7 @@ To begin::
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from attrs import frozen
@@ -334,6 +335,10 @@ class _Shaking(Factory):
         return self._stream
 
     def _shaken(self, stream: TLSProtocol) -> IProtocol:
+        from pdlease.control.reaching import keep_alive
+
+        with suppress(OSError):
+            keep_alive(cast("Any", stream.transport).getHandle())
         return cast("IProtocol", self._client)
 
     def _begun(self) -> None:

@@ -22,7 +22,7 @@ from pdlease.control.errors import ControlError, GoneError, UnreachableError
 #: Where a user's keys are, below the folder for configurations.
 FOLDER = "pdlease"
 
-# Seconds of silence, and between tries, before a daemon is taken for gone.
+# Seconds of silence, and between tries, before the other side is taken for gone.
 _KEEPALIVE = ((socket.TCP_KEEPIDLE, 60), (socket.TCP_KEEPINTVL, 15), (socket.TCP_KEEPCNT, 4))
 
 # What a daemon says of a certificate that it does not like, by OpenSSL's name of the alert.
@@ -132,16 +132,25 @@ def reach(host: Host, files: Files, seconds: float) -> socket.socket:
     except (OSError, UnicodeError) as problem:
         raise UnreachableError(f"No daemon is reachable at {host}: {words(problem)}") from None
     try:
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        for option, value in _KEEPALIVE:
-            connection.setsockopt(socket.IPPROTO_TCP, option, value)
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        keep_alive(connection)
         if context is None:
             return connection
         return context.wrap_socket(connection, server_hostname=host.name)
     except (OSError, ValueError) as problem:
         connection.close()
         raise UnreachableError(f"No daemon is reachable at {host}: {words(problem)}") from None
+
+
+def keep_alive(connection: socket.socket) -> None:
+    """
+    Have the kernel notice when the other side of a connection is gone without a word, and send what is small at once.
+
+    @raise OSError: when it is gone already.
+    """
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in _KEEPALIVE:
+        connection.setsockopt(socket.IPPROTO_TCP, option, value)
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
 def words(problem: Exception) -> str:

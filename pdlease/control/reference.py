@@ -7,9 +7,12 @@ so that the page cannot be wrong about them; a test compares.  C{docs/write_cont
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from inspect import signature
 from textwrap import wrap
 
+from pdlease.control.blocking import Control
 from pdlease.control.boxes import MAX_BOX, MAX_KEY, MAX_PAIRS, MAX_VALUE
 from pdlease.control.errors import ERRORS
 from pdlease.control.roles import Role
@@ -65,7 +68,8 @@ def _word(word: Word) -> Iterator[str]:
     yield ""
     if not word.is_pushed:
         role = "any connection, as its first command" if word.role is None else _roles(word.role)
-        yield from _wrapped(f"For {role}.")
+        method = methods().get(word.name)
+        yield from _wrapped(f"For {role}." + (f"  In Python ``{method}``." if method else ""))
         yield ""
     yield from _fields("Arguments", word.arguments)
     if word.is_document:
@@ -76,6 +80,18 @@ def _word(word: Word) -> Iterator[str]:
     if word.errors:
         yield from _wrapped(f"Errors of its own: {', '.join(f'``{code}``' for code in word.errors)}.")
         yield ""
+
+
+def methods() -> dict[str, str]:
+    """The method of both Python clients for each command that has one, by the command's name, with its types."""
+    found = {}
+    for word in WORDS:
+        method = getattr(Control, re.sub("(?<=[a-z])(?=[A-Z])", "_", word.name).lower(), None)
+        if method is not None:
+            _, *parameters = signature(method).parameters.values()
+            arguments = ", ".join(str(parameter).replace("'", "") for parameter in parameters)
+            found[word.name] = f"{method.__name__}({arguments})"
+    return found
 
 
 def _roles(lowest: Role) -> str:

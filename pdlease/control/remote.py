@@ -24,6 +24,7 @@ from pdlease.control.connection import GOODBYE_SECONDS, ControlConnection
 from pdlease.control.credentials import Files, Owners, names_in, server_context
 from pdlease.control.door import ControlReactor, Door, ForOne, Refusals
 from pdlease.control.places import Places
+from pdlease.control.reaching import keep_alive
 from pdlease.control.roles import Certified
 from pdlease.control.tls import TLSProtocol
 from pdlease.control.vocabulary import Closing
@@ -42,9 +43,6 @@ HANDSHAKES_A_SECOND = 40
 NETWORK_HANDSHAKES_A_SECOND = 20
 #: Connections accepted in a second, to be turned away for the most part.
 ACCEPTED_A_SECOND = 256
-
-# Seconds of silence, and between tries, before the kernel takes a client for gone.
-_KEEPALIVE = ((socket.TCP_KEEPIDLE, 60), (socket.TCP_KEEPINTVL, 15), (socket.TCP_KEEPCNT, 4))
 
 Admit = Callable[[Certified], "ControlConnection | Closing"]
 
@@ -227,10 +225,7 @@ class Gate:
         if not self._may_begin(network) or not self._handshakes.make_room(network):
             self._refusals.tell(address, "too many knock at once")
             return
-        for option, value in _KEEPALIVE:
-            connection.setsockopt(socket.IPPROTO_TCP, option, value)
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        keep_alive(connection)
         handshake = Handshake(context, self._clock, address, self._refusals, self._let_in, self._handshakes.leave)
         self._handshakes.take(handshake, network)
         try:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from inspect import signature
 from pathlib import Path
 
 from twisted.protocols import amp
 from twisted.trial.unittest import SynchronousTestCase
 
+from pdlease.control.blocking import Control
+from pdlease.control.client import ControlClient
 from pdlease.control.commands import COMMANDS
 from pdlease.control.errors import ERRORS, ControlError, error_from_wire
-from pdlease.control.reference import BEGIN, reference
+from pdlease.control.reference import BEGIN, methods, reference
 from pdlease.control.vocabulary import WORDS, Kind
 
 PAGE = Path(__file__).parents[2] / "docs" / "control.rst"
@@ -29,6 +32,28 @@ class ReferenceTests(SynchronousTestCase):
                 self.assertIn(f"``{field.name}``", page)
         for code in ERRORS:
             self.assertIn(f"``{code}``", page)
+
+
+class MethodTests(SynchronousTestCase):
+    def test_both_clients(self) -> None:
+        """
+        Every command that a client calls is a method of both, with the same typed arguments as on the page; that of the
+        Twisted client answers with a Deferred of the same (issue 5, point 3).
+        """
+        without = {"Version", "Page", *(word.name for word in WORDS if word.is_pushed)}
+        self.assertEqual(set(methods()), {word.name for word in WORDS} - without)
+        for word in WORDS:
+            text = methods().get(word.name)
+            if text is None:
+                continue
+            blocking, deferring = (
+                signature(getattr(client, text.partition("(")[0])) for client in (Control, ControlClient)
+            )
+            parameters = [parameter for parameter in deferring.parameters.values() if parameter.name != "told"]
+            self.assertEqual(list(blocking.parameters.values()), parameters, word.name)
+            self.assertEqual([one.name for one in parameters[1:]], [field.name for field in word.arguments])
+            if word.name != "Watch":
+                self.assertEqual(deferring.return_annotation, f"Deferred[{blocking.return_annotation}]")
 
 
 class CommandTests(SynchronousTestCase):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import ssl
@@ -9,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from twisted.internet import reactor  # noqa: TID251 - real sockets need the real one
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock, deferLater
 from twisted.internet.threads import deferToThread
 from twisted.logger import capturedLogs, formatEvent
@@ -22,6 +23,7 @@ from pdlease.control.client import ControlClient, connect_remote
 from pdlease.control.credentials import Files, Owners
 from pdlease.control.errors import ControlError, GoneError, NotAllowedError, UnreachableError
 from pdlease.control.listening import listen_remote, listen_socket
+from pdlease.control.reaching import NotReached
 from pdlease.control.remote import (
     HANDSHAKE_SECONDS,
     HANDSHAKES,
@@ -36,6 +38,7 @@ from pdlease.control.server import ControlService
 from pdlease.control.vocabulary import Closing
 from tests.control.certificates import certificates
 from tests.control.daemons import FakeDaemon, read_boxes
+from tests.control.test_server import Readers
 
 ROLES = Roles(
     admin_uids=frozenset({os.geteuid()}),
@@ -383,6 +386,26 @@ class ServerTests(RemoteCase):
                 self.assertIn("no TLS", str(problem))
             await answering
 
+    async def test_no_keys(self) -> None:
+        """Without keys, or for what is no host, nobody is asked: both clients fail at once."""
+        none = Files(certificate="/nonexistent/c.pem", key="/nonexistent/k.pem", ca="/nonexistent/a.pem")
+        for trying in (self.ask(none), connect_remote(reactor, self.host, none)):
+            self.assertIn("/nonexistent/c.pem", str(await self.assertFailure(trying, UnreachableError)))
+        await self.assertFailure(connect_remote(reactor, "router:0", none), NotReached)
+        self.assertEqual(len(self.gate._begun), 0)
+
+    async def test_given_up(self) -> None:
+        """Who stops waiting for a connection leaves none behind."""
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            connecting = connect_remote(reactor, f"localhost:{silent.getsockname()[1]}", self.set.alice)
+            accepted, _ = await deferToThread(silent.accept)
+            with accepted:
+                await deferToThread(accepted.recv, 5)
+                connecting.cancel()
+                await self.assertFailure(connecting, CancelledError)
+                accepted.setblocking(False)
+                await self.turn(lambda: self.is_over(accepted))
+
     async def test_silence(self) -> None:
         """A host that accepts and never says anything is given up after a while."""
         with socket.socket() as silent:
@@ -462,6 +485,28 @@ class BoundTests(RemoteCase):
 
         gone = await self.assertFailure(self.ask(self.set.alice, work), GoneError)
         self.assertIn("larger than any command", str(gone))
+
+    async def test_garbled(self) -> None:
+        """What is no TLS any more ends a session, on both sides, without a traceback."""
+        client = await self.client(self.set.alice)
+        stream: Any = client.transport
+        stream.transport.write(b"\x17\x03\x03\0\x20" + b"x" * 32)
+        self.assertIsInstance(await client.closed, ControlError)
+        await self.turn(lambda: len(self.service._connections) == 0)
+        other = await self.client(self.set.alice)
+        (connection,) = self.service._connections
+        connection.transport.transport.write(b"\x17\x03\x03\0\x20" + b"x" * 32)  # type: ignore[union-attr]
+        self.assertIn("not sound", str(await other.closed))
+        self.assertEqual(self.flushLoggedErrors(), [])
+
+    async def test_not_adopted(self) -> None:
+        """A connection that the reactor cannot take, for want of descriptors, keeps no place and no timer."""
+        readers = Readers(OSError(errno.EMFILE, "none left"))
+        self.gate._reactor = readers
+        knocking = self.knock()
+        await self.turn(lambda: self.is_over(knocking))
+        self.assertEqual((len(self.gate._handshakes), len(self.service._connections)), (0, 0))
+        self.assertLessEqual(len(self.clock.getDelayedCalls()), 1)
 
     async def test_turned_away_is_not_kept(self) -> None:
         """Who is turned away and does not hang up is cut off after 5 s."""
