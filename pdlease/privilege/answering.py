@@ -68,7 +68,7 @@ class Answering:
         Answer one box.
 
         @param send_descriptor: called with the tag of the question and the socket that answers it, in place of a return
-            value.
+            value; raises C{OSError} when it has sent nothing.
         @return: the octets of the answer; empty where nobody asked or where C{send_descriptor} was called.
         """
         values = dict(box.values)
@@ -93,8 +93,14 @@ class Answering:
             self._refusals.refused("".join(format_exception(error)))
             return _error(tag, errno.EIO, f"an error of the helper itself: {error!r}")
         if isinstance(found, socket):
-            with found:
-                send_descriptor(tag, found)
+            try:
+                with found:
+                    send_descriptor(tag, found)
+            except (BrokenPipeError, ConnectionResetError):
+                raise
+            except OSError as error:
+                # nothing has been sent yet: the daemon is answered, and asks again
+                return _error(tag, error.errno or errno.EIO, f"the socket cannot be passed on: {error.strerror}")
             return b""
         return encode_box({"_answer": tag, **found})
 

@@ -49,6 +49,7 @@ class AnsweringCase(SynchronousTestCase):
         self.executor = executor
         log = RefusalLog(self.lines.append, lambda: 0.0)
         self.answering = Answering(executor, TOML, self.read, log, "1.2", "confined")
+        self.send_problem: OSError | None = None
 
     def read(self) -> tuple[bytes, Config]:
         """Read the configuration file again."""
@@ -58,6 +59,8 @@ class AnsweringCase(SynchronousTestCase):
 
     def send(self, tag: bytes, made: socket.socket) -> None:
         """Take a socket that is sent."""
+        if self.send_problem is not None:
+            raise self.send_problem
         self.sent.append((tag, made.fileno()))
 
     def say(self, values: Mapping[str, bytes], problem: str = "") -> dict[bytes, bytes]:
@@ -205,6 +208,22 @@ class AnsweringTests(AnsweringCase):
         self.assertEqual(self.say({"_ask": b"9", "_command": b"open-route-socket"}), {})
         self.assertEqual(self.sent, [(b"9", number)])
         self.assertEqual(made.fileno(), -1)
+
+    def test_socket_not_passed_on(self) -> None:
+        """
+        A socket that cannot be passed on is closed, answered with the reason, and does not end the helper; a connection
+        that is gone does.
+        """
+        for number, ends in ((errno.ETOOMANYREFS, False), (errno.EPERM, False), (errno.EPIPE, True)):
+            made = socket.socket()
+            self.executor.open_route_socket = lambda made=made: made  # type: ignore[misc]
+            self.send_problem = OSError(number, os.strerror(number))
+            if ends:
+                self.assertRaises(BrokenPipeError, self.ask, b"open-route-socket")
+            else:
+                said = self.refused(b"open-route-socket")
+                self.assertEqual(said, f"{number} the socket cannot be passed on: {os.strerror(number)}")
+            self.assertEqual(made.fileno(), -1)
 
     def test_socket_refused(self) -> None:
         """

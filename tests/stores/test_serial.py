@@ -278,6 +278,28 @@ class DocumentTests(SynchronousTestCase):
         ):
             self.assertRaises(fields.Damaged, serial.load_uplink, data, NOW)
 
+    def test_every_octet(self) -> None:
+        """
+        Cut off, turned over, lost, doubled or followed by zeros, as after a power cut, at whatever octet: a document is
+        damaged or foreign, never another one (design 18).
+        """
+        for data, load in (
+            (serial.dump_identity(IDENTITY), serial.load_identity),
+            (serial.dump_uplink("wan", record(500.0), NOW), lambda data: serial.load_uplink(data, NOW)),
+        ):
+            for place in range(len(data)):
+                before, octet, after = data[:place], data[place], data[place + 1 :]
+                for damaged in (
+                    before,
+                    before + bytes([octet ^ 1]) + after,
+                    before + bytes([octet ^ 0x80]) + after,
+                    before + bytes(len(after) + 1),
+                    before + after,
+                    before + bytes([octet, octet]) + after,
+                ):
+                    with self.assertRaises((fields.Damaged, serial.Foreign), msg=f"octet {place}"):
+                        load(damaged)  # type: ignore[operator]
+
     def test_later_versions(self) -> None:
         """
         A whole document of another version is foreign, not damaged, and says both versions.
