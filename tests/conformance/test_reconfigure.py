@@ -9,7 +9,7 @@ import hmac
 from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
-from pdlease.client.occurrences import Arrived, Moved, Remembered
+from pdlease.client.occurrences import Arrived, Moved, NewSettings, Remembered
 from pdlease.client.reasons import DiscardReason, Reason
 from pdlease.client.session import Session
 from pdlease.client.settings import Settings
@@ -149,6 +149,13 @@ class ReconfigureTests(SynchronousTestCase):
         """R-21.20-01: not configured: dropped."""
         c = bound()
         self.assert_dropped(c, reconfigure(), DiscardReason.RECONFIGURE_UNWANTED)
+
+    def test_unwilling_any_more(self) -> None:
+        """R-21.20-01: no longer configured: dropped, although the server has given a key; messages do not offer it."""
+        c = agreed()
+        c.happen(NewSettings(settings()))
+        self.assert_dropped(c, reconfigure(), DiscardReason.RECONFIGURE_UNWANTED)
+        self.assertFalse(c.until_sent(MessageType.RENEW).reconfigure_accept)
 
     def test_server_unwilling(self) -> None:
         """R-21.20-01: no Reconfigure Accept in the server's last Reply: its Reconfigures are dropped."""

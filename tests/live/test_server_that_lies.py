@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import time
 from ipaddress import IPv6Network
 from pathlib import Path
@@ -22,7 +23,7 @@ from pdlease.wire.messages import Message, encode
 from pdlease.wire.options import ClientId, OpaqueOption, ServerId, SolMaxRt, Status
 from pdlease.wire.prefixes import IAPD
 from tests.live.liar import Liar
-from tests.live.network import until
+from tests.live.network import ip, until
 from tests.live.scripted import POOL, WithServer, resident
 
 OWN_VECTORS = Path(__file__).parents[1] / "wire" / "vectors.json"
@@ -126,6 +127,35 @@ class LieTests(WithLiar):
             self.until_state("bound")
         self.assertEqual(self.on_lan(self.network), {LAN0})
         self.assertEqual(len(self.daemon.status()["prefixes"]), 1)
+
+    def test_told_in_sentences(self) -> None:
+        """
+        R-16.3-04, R-18.2.9-03: what was dropped and what is waited for is one sentence in C{status}, C{why} and
+        C{watch}.
+        """
+        watch = self.network.run("watch", self.network.router, *self.daemon.ctl_words("watch", "--since", "0"))
+        solicit = self.liar.heard(MessageType.SOLICIT)
+        self.liar.server.terms = evolve(self.liar.server.terms, pools=())
+        self.liar.send(self.liar.lies(solicit)["wrong-xid"])
+        self.liar.answer(solicit)
+        waits = r"waiting: server said NoPrefixAvail .*, next Solicit in \d+ s"
+        until(lambda: re.search(waits, self.daemon.status()["reason_text"]), 3, "the wait in the status")
+        dropped = r"Advertise from fe80::[0-9a-f:]+ dropped: transaction id"
+        self.assertRegex(self.daemon.status()["last_dropped"]["transaction_id"]["text"], dropped)
+        why = self.daemon.ctl("why").stdout
+        for sentence in (dropped, waits):
+            self.assertRegex(why, sentence)
+            until(lambda sentence=sentence: re.search(sentence, watch.said()), 3, f"{sentence} in watch")
+
+    def test_on_link_upstream(self) -> None:
+        """
+        PDX-04, R-18.2.10.1-22: the upstream link is numbered out of the delegation, which the server does not say: the
+        LAN that had this /64 moves behind it.
+        """
+        self.bind()
+        self.assertEqual(self.on_lan(self.network), {LAN0})
+        ip("-n", self.network.router, "address", "add", "2001:db8:1000::99/64", "dev", "wan0", "nodad")
+        until(lambda: self.on_lan(self.network) == {"2001:db8:1000:1::1/64"}, 3, "the LAN to move")
 
     def test_largest_datagram(self) -> None:
         """A datagram of 64 KiB, wrong or right, is read like any other; its unknown option is no concern of ours."""
