@@ -214,10 +214,14 @@ class SelectionTests(SynchronousTestCase):
             self.assertEqual(c.until_sent(MessageType.REQUEST).server_id, chosen)
 
     def test_without_exclusion(self) -> None:
-        """PDX-08: an Advertise without PD_EXCLUDE is taken up as ever."""
+        """PDX-08, PDX-09: an Advertise without PD_EXCLUDE is taken up as ever; what just fits is enough."""
         c = soliciting(wishes=(IAWish(iaid=1, needed_length=56),))
         c.advertise(GOOD, preference=255)
         self.assertIs(c.state, State.REQUESTING)
+        c = soliciting(wishes=(IAWish(iaid=1, hint_length=56, needed_length=56),))
+        c.advertise(association(1, prefix("2001:db8:200::/55")), server=OTHER)
+        c.advertise(GOOD)
+        self.assertEqual(c.until_sent(MessageType.REQUEST).server_id, SERVER)
 
     def test_useless_length(self) -> None:
         """
