@@ -54,7 +54,7 @@ class MendingTests(WithServer):
         ip("-n", self.network.router, "link", *words)
 
     def test_appears_late(self) -> None:
-        """A downstream that does not exist yet is waited for, named in the status, and served as soon as it is up."""
+        """D32: a downstream that does not exist yet is waited for, named in the status, and served once it is up."""
         self.start('["lan0", "late0"]', bound=False)
         self.until_state("bound")
         late = self.assignment("late0")
@@ -228,8 +228,8 @@ class MendingTests(WithServer):
 
     def test_renamed(self) -> None:
         """
-        A downstream that is renamed away loses what we put on it, for it is another link now; renamed back, or another
-        link by its name, is served.
+        D31: a downstream that is renamed away loses what we put on it, for it is another link now; renamed back, or
+        another link by its name, is served.
         """
         self.start()
         self.rename("lan0", "other0")
@@ -268,6 +268,23 @@ class MendingTests(WithServer):
             self.mended("lan0", LAN0, since)
         entries = (self.daemon.state / "ledger").read_text().splitlines()
         self.assertLess(len(entries), 60)
+
+    def test_uplink_gone(self) -> None:
+        """
+        D30, D39: what an uplink held whose link is gone can still be taken away when it leaves the file: addresses,
+        on-link and unreachable routes, each with the name that its link has now.
+        """
+        self.start()
+        self.link("delete", "wan0")
+        self.until_state("down")
+        self.assertEqual(self.on_lan(self.network), {LAN0})
+        self.rename("lan1", "other1")
+        self.link("add", "br9", "type", "bridge")
+        self.daemon.write({}, extra='[switches.lab]\nlink = "br9"\n')
+        self.daemon.ctl("reload")
+        until(lambda: not self.network.routes(), 5, "the routes to be gone")
+        for link in ("lan0", "other1"):
+            self.assertEqual(self.network.global_addresses(link), {})
 
     def test_contested(self) -> None:
         """

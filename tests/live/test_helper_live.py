@@ -86,7 +86,7 @@ class HelperTests(NamespaceCase):
 
     async def test_its_end_is_told(self) -> None:
         """
-        When the helper dies, the provider says so once, and every question then and later fails with an answer.
+        When the helper dies, the provider says so once, and every question then and later fails with an answer (D57).
         """
         provider = await self.started()
         os.kill(self.pid(), signal.SIGKILL)

@@ -146,7 +146,7 @@ class OverrunTests(WithServer):
     def test_route_socket_overrun(self) -> None:
         """
         While the daemon stands still thousands of routes come and go, and its own objects are taken away: the loss is
-        noticed, everything is asked for anew, and the address is put back (issue 2, point 8).
+        noticed, everything is asked for anew, and the address is put back (D34; issue 2, point 8).
         """
         self.start()
         router = self.network.router

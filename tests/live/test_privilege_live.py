@@ -198,7 +198,7 @@ class KernelBehaviour(NamespaceCase):
 
     async def test_ipv6_switched_on_and_off(self) -> None:
         """
-        IPv6 is switched on for a downstream that has it off, and off again.
+        IPv6 is switched on for a downstream that has it off, and off again; no address does so by the way (P11, W14).
         """
         path = "/proc/sys/net/ipv6/conf/lan0/disable_ipv6"
         with open(path, "w") as file:
