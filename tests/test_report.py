@@ -220,6 +220,20 @@ class ServedTests(ReportCase):
         house.wait(0.1)
         self.assertFalse(self.served())
 
+    def test_missing_excluded_address(self) -> None:
+        """Who lacks the address of the uplink's own link is not served, either (PDX-12)."""
+        refusal = PrivilegeError("add it", 13, "no")
+        for link, served in (("eth0", False), ("nowhere", True)):
+            self.made = house = House(OWN)
+            house.server.terms = Terms(exclude=64)
+            house.privilege.refuses = lambda operation, link=link: (
+                refusal if isinstance(operation, PutAddress) and operation.link == link else None
+            )
+            house.add_links()
+            house.begin()
+            house.wait(3)
+            self.assertEqual((house.uplink().session.state.name, self.served()), ("BOUND", served))
+
     def test_unplugged(self) -> None:
         """
         An address that is tentative keeps those waiting who wait, unless its link has no carrier: it stays so until

@@ -354,7 +354,8 @@ class KeaTests(WithKea, Talking):
     def test_excluded_host(self) -> None:
         """
         With C{excluded_host} the uplink's link has that address of the excluded part, of Kea's lifetimes, and the
-        provider's router can be reached by it; it is renewed and taken away with the prefix (RFC 6603, PDX-12).
+        provider's router can be reached by it; it is put back, renewed, moved by a reload, and taken away with the
+        prefix (RFC 6603, PDX-12).
         """
         own = "2001:db8:1000::2/64"
         ip("-n", self.network.isp, "address", "add", "2001:db8:1000::1/64", "dev", "cpe0", "nodad")
@@ -368,9 +369,14 @@ class KeaTests(WithKea, Talking):
         self.assertEqual((route["dev"], route["expires"] <= 200), ("wan0", True))
         ping = ("ping", "-6", "-c", "1", "-W", "2", "-I", own.partition("/")[0], "2001:db8:1000::1")
         self.assertEqual(self.network.run("ping", self.network.router, *ping).ended(), 0)
-        time.sleep(3.1)
+        ip("-n", self.network.router, "address", "delete", own, "dev", "wan0")
+        until(lambda: self.on_lan(self.network, "wan0") == {own}, 5, "the address to be put back")
+        time.sleep(2.1)
         self.ask("renew", MessageType.RENEW)
         until(lambda: self.network.global_addresses("wan0")[own]["valid_life_time"] >= before - 1, 2, "the renewal")
+        self.daemon.write({"wan0": ['["lan0"]\nexcluded_host = "::5"']}, extra=IDENTITY)
+        self.daemon.ctl("reload")
+        until(lambda: self.on_lan(self.network, "wan0") == {"2001:db8:1000::5/64"}, 5, "the other address")
         self.ask("release", MessageType.RELEASE)
         self.assertEqual((self.on_lan(self.network, "wan0"), self.network.routes()), (set(), []))
 
