@@ -328,7 +328,8 @@ class Daemon(ObservedService):
             raise Refused(f"only a restart can change {', '.join(frozen)}")
         changed = changed_tables(self.config, config)
         try:
-            put_access_in_place = self._access.renew(config)
+            access = self._access.renew(config)
+            changed["replaced"] += access.changed
             identity, iaids = numbered(self._identified(self._identity, config), config)
             self.router.hosting.check(config)
             operations = self.router.foresee(config, iaids, lambda uplink: identity.duid_of(uplink.name))
@@ -338,7 +339,7 @@ class Daemon(ObservedService):
         except (AlreadyRunning, CannotStart, ControlSocketError, StoreError, PrivilegeError) as problem:
             raise Refused(str(problem)) from None
         if not dry_run:
-            put_access_in_place()
+            access.put_in_place()
             moved = {kind: names for kind, names in changed.items() if names and kind != "kept"}
             self.log.info("configuration read again: {fields}", fields=moved or {"text": "nothing changed"})
             for sentence in warnings:

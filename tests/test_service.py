@@ -22,6 +22,7 @@ from twisted.logger import capturedLogs, formatEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
 from pdlease.client.states import State
+from pdlease.control.access import Renewal
 from pdlease.control.peers import ControlSocketError
 from pdlease.ending import PATIENCE
 from pdlease.identity import Identity
@@ -83,17 +84,18 @@ class Listening:
         self._order = order
         self.closed = 0
         self.refusal = ""
+        self.changed: tuple[str, ...] = ()
 
     def prepare(self, config: Any) -> tuple[str, ...]:
         """Note."""
         self._order.append("prepare")
         return ()
 
-    def renew(self, config: Any) -> Callable[[], None]:
+    def renew(self, config: Any) -> Renewal:
         """Refuse if told to."""
         if self.refusal:
             raise ControlSocketError(self.refusal)
-        return lambda: self._order.append("access renewed")
+        return Renewal(self.changed, lambda: self._order.append("access renewed"))
 
     def close(self) -> None:
         """Count."""
@@ -808,9 +810,11 @@ class ReloadTests(DaemonCase):
         self.assertIn("server.key", self.refused(OTHER))
         self.failureResultOf(self.reload(OTHER, dry_run=True), Refused)
         self.machine.listening.refusal = ""
-        self.successResultOf(self.reload(dry_run=True))
+        self.machine.listening.changed = ("control/remote",)
+        answer = self.successResultOf(self.reload(dry_run=True))
+        self.assertIn("control/remote", answer["changed"]["replaced"])
         self.assertEqual(self.machine.order.count("access renewed"), 0)
-        self.successResultOf(self.reload())
+        self.assertEqual(self.successResultOf(self.reload())["changed"], answer["changed"])
         self.assertEqual(self.machine.order.count("access renewed"), 1)
 
     def test_other_iaid(self) -> None:

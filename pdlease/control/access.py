@@ -11,6 +11,8 @@ import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from attrs import evolve, frozen
+
 from pdlease.control.listening import listen_remote, listen_socket
 from pdlease.control.peers import Accounts, ControlSocketError, look_up
 from pdlease.control.roles import Role, Roles
@@ -25,6 +27,19 @@ if TYPE_CHECKING:
     from pdlease.control.server import ControlService
     from pdlease.interfaces import IDaemonControl
     from pdlease.places import Account
+
+
+@frozen
+class Renewal:
+    """
+    What a reload makes of who may control the daemon.
+
+    @ivar changed: what is another now, by table and key.
+    @ivar put_in_place: goes by it from now on.
+    """
+
+    changed: tuple[str, ...]
+    put_in_place: Callable[[], None]
 
 
 class Access:
@@ -42,6 +57,7 @@ class Access:
         """
         settings = config.daemon
         self._accounts: Accounts = look_up(settings)
+        self._config = config
         self._roles = self._roles_by(config)
         self._path = settings.control
         self._owner = owner
@@ -91,7 +107,7 @@ class Access:
             from pdlease.control.credentials import CredentialsError
 
             try:
-                self._credentials.read(config.remote)()
+                self._credentials.use(self._credentials.read(config.remote))
             except CredentialsError as problem:
                 self._credentials.problem = f"there is no usable certificate: {problem}"
                 self.log.error("remote control is off until a reload: {problem}", problem=str(problem))
@@ -111,28 +127,37 @@ class Access:
         self._service.startService()
         return self._service
 
-    def renew(self, config: Config) -> Callable[[], None]:
+    def renew(self, config: Config) -> Renewal:
         """
         Read the files again and find out who may do what by a new configuration; nothing is changed yet.
 
-        @return: what puts it in place.  Whoever keeps the same role keeps the connection.
+        Whoever keeps the same role keeps the connection.
+
         @raise ControlSocketError: when the files cannot be used, or for a name that only a restart can look up.
         """
         roles = self._roles_by(config)
-        replace: Callable[[], bool] | None = None
-        if self._credentials is not None and config.remote is not None:
+        credentials, loaded = self._credentials, None
+        if credentials is not None and config.remote is not None:
             from pdlease.control.credentials import CredentialsError
 
             try:
-                replace = self._credentials.read(config.remote)
+                loaded = credentials.read(config.remote)
             except CredentialsError as problem:
                 raise ControlSocketError(str(problem)) from None
+        changed = [
+            f"daemon/{name}"
+            for name in ("control_users", "control_viewers")
+            if getattr(config.daemon, name) != getattr(self._config.daemon, name)
+        ]
+        is_news = credentials is not None and loaded is not None and credentials.is_news(loaded)
+        if config.remote != self._config.remote or is_news:
+            changed.append("control/remote")
 
         def put_in_place() -> None:
             from pdlease.control.vocabulary import Closing
 
-            self._roles = roles
-            is_other = replace is not None and replace()
+            self._config, self._roles = config, roles
+            is_other = credentials is not None and loaded is not None and credentials.use(loaded)
             if config.remote is None and self._gate is not None:
                 self._gate.close()
                 self._gate = None
@@ -141,7 +166,7 @@ class Access:
                     self._service.close_remote(Closing.AUTHORITIES_CHANGED)
                 self._service.roles = roles
 
-        return put_in_place
+        return Renewal(tuple(changed), put_in_place)
 
     def close(self) -> None:
         """Listen no more, where nobody ever answered."""
@@ -149,8 +174,6 @@ class Access:
         self._close(self._remote)
 
     def _roles_by(self, config: Config) -> Roles:
-        from attrs import evolve
-
         remote = config.remote.roles if config.remote is not None else ()
         return evolve(self._accounts.roles(config.daemon), names={name: Role[role.upper()] for name, role in remote})
 

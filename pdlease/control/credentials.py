@@ -77,18 +77,33 @@ def folders_of(files: Collection[str]) -> tuple[str, ...]:
     return tuple(sorted({os.path.dirname(path) for name in files for path in (name, os.path.realpath(name))}))
 
 
-def server_context(files: Files, owners: Owners) -> tuple[ssl.SSLContext, bytes]:
+@frozen(kw_only=True)
+class Loaded:
+    """
+    What the files of a server held.
+
+    @ivar context: what it speaks TLS by.
+    @ivar certificate: the octets of its certificate.
+    @ivar authorities: the octets of the certificates that those of clients must go back to.
+    """
+
+    context: ssl.SSLContext
+    certificate: bytes
+    authorities: bytes
+
+
+def load_server(files: Files, owners: Owners) -> Loaded:
     """
     Read what a server needs.
 
-    @return: what it speaks TLS by, and the octets of the file of CAs.
     @raise CredentialsError: for what is missing, unsafe or wrong.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     # No session is resumed: each connection shows its certificate anew, and is judged by today's files.
     context.num_tickets = 0
     context.options |= ssl.OP_NO_TICKET
-    return context, _furnish(context, files, owners)
+    certificate, authorities = _furnish(context, files, owners)
+    return Loaded(context=context, certificate=certificate, authorities=authorities)
 
 
 def client_context(files: Files) -> ssl.SSLContext:
@@ -118,7 +133,8 @@ def names_in(certificate: Mapping[str, object] | None) -> frozenset[str]:
     return frozenset(found)
 
 
-def _furnish(context: ssl.SSLContext, files: Files, owners: Owners) -> bytes:
+def _furnish(context: ssl.SSLContext, files: Files, owners: Owners) -> tuple[bytes, bytes]:
+    """Give a context its certificates and key; the octets of its own certificate, and of the others."""
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     context.verify_mode = ssl.CERT_REQUIRED
     # whatever the file of CAs lists is trusted as it is, be it a CA below another one or a single certificate
@@ -144,7 +160,7 @@ def _furnish(context: ssl.SSLContext, files: Files, owners: Owners) -> bytes:
             ) from None
         except OSError as problem:
             raise CredentialsError(f"{files.certificate}, {files.key}: {problem.strerror or problem}") from None
-    return authorities
+        return os.pread(certificate, LARGEST, 0), authorities
 
 
 def _no_password() -> str:

@@ -150,7 +150,7 @@ def _unusable(config: Config) -> Iterator[str]:
         return
     import pwd
 
-    from pdlease.control.credentials import CredentialsError, Files, owners_of_daemon, server_context
+    from pdlease.control.credentials import CredentialsError, Files, load_server, owners_of_daemon
 
     name = config.daemon.user
     try:
@@ -159,7 +159,7 @@ def _unusable(config: Config) -> Iterator[str]:
         return  # without that user there is no daemon either
     owners = owners_of_daemon(0, (entry.pw_uid, entry.pw_gid))
     try:
-        server_context(Files(certificate=remote.certificate, key=remote.key, ca=remote.client_ca), owners)
+        load_server(Files(certificate=remote.certificate, key=remote.key, ca=remote.client_ca), owners)
     except CredentialsError as problem:
         yield f"remote control will be off: {problem}"
         return

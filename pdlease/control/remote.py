@@ -21,7 +21,7 @@ from twisted.internet.interfaces import IProtocol, IReactorTime
 from pdlease.config.remote import ANYBODY, Remote
 from pdlease.control.commands import goodbye
 from pdlease.control.connection import GOODBYE_SECONDS, ControlConnection
-from pdlease.control.credentials import Files, Owners, names_in, server_context
+from pdlease.control.credentials import Files, Loaded, Owners, load_server, names_in
 from pdlease.control.door import ControlReactor, Door, ForOne, Refusals
 from pdlease.control.places import Places
 from pdlease.control.reaching import keep_alive
@@ -68,24 +68,30 @@ class Credentials:
         self.context: ssl.SSLContext | None = None
         self.problem = ""
         self._owners = owners
-        self._authorities = b""
+        self._loaded: Loaded | None = None
 
-    def read(self, remote: Remote) -> Callable[[], bool]:
+    def read(self, remote: Remote) -> Loaded:
         """
         Read the files; nothing is changed yet.
 
-        @return: what puts them in place; it answers whether other authorities than before decide about clients.
         @raise CredentialsError: when they cannot be used.
         """
-        files = Files(certificate=remote.certificate, key=remote.key, ca=remote.client_ca)
-        context, authorities = server_context(files, self._owners)
+        return load_server(Files(certificate=remote.certificate, key=remote.key, ca=remote.client_ca), self._owners)
 
-        def put_in_place() -> bool:
-            is_other = authorities != self._authorities
-            self.context, self._authorities, self.problem = context, authorities, ""
-            return is_other
+    def is_news(self, loaded: Loaded) -> bool:
+        """Whether other certificates than before were read."""
+        before = self._loaded
+        return before is None or (before.certificate, before.authorities) != (loaded.certificate, loaded.authorities)
 
-        return put_in_place
+    def use(self, loaded: Loaded) -> bool:
+        """
+        Go by what was read.
+
+        @return: whether other authorities than before decide about clients.
+        """
+        is_other = self._loaded is not None and self._loaded.authorities != loaded.authorities
+        self._loaded, self.context, self.problem = loaded, loaded.context, ""
+        return is_other
 
 
 class Handshake:

@@ -128,7 +128,7 @@ class StartTests(AccessCase):
         with self.assertRaisesRegex(ControlSocketError, "server.pem"):
             access.renew(self.config)
         self.install(self.set.server)
-        access.renew(self.config)()
+        access.renew(self.config).put_in_place()
         self.assertEqual(await self.role(self.set.alice), "admin")
 
     async def test_unreadable(self) -> None:
@@ -174,7 +174,7 @@ class StartTests(AccessCase):
         self.addCleanup(service.stopService)
         role = await deferToThread(lambda: Control(host=f"tcp:127.0.0.1:{self.port}").role)
         self.assertEqual(role, "viewer")
-        access.renew(self.config)()
+        access.renew(self.config).put_in_place()
 
 
 class ReloadTests(AccessCase):
@@ -192,7 +192,7 @@ class ReloadTests(AccessCase):
         host = f"localhost:{self.port}"
         alice = await connect_remote(reactor, host, self.set.alice)
         monitor = await connect_remote(reactor, host, self.set.monitor)
-        access.renew(self.with_remote(roles=(MONITOR,)))()
+        access.renew(self.with_remote(roles=(MONITOR,))).put_in_place()
         self.assertIn("another role", str(await alice.closed))
         self.assertEqual(await monitor.why(), ["wan is bound."])
         await self.assertFailure(self.role(self.set.alice), ControlError)
@@ -202,10 +202,14 @@ class ReloadTests(AccessCase):
         """A renewed certificate, at the same place or at another in the folder, ends no session."""
         access = self.open()
         alice = await connect_remote(reactor, f"localhost:{self.port}", self.set.alice)
+        self.assertEqual(access.renew(self.config).changed, ())
         self.install(self.set.renewed)
-        access.renew(self.config)()
+        renewal = access.renew(self.config)
+        self.assertEqual(renewal.changed, ("control/remote",))
+        renewal.put_in_place()
+        self.assertEqual(access.renew(self.config).changed, ())
         (self.remote / "server.pem").rename(self.remote / "new.pem")
-        access.renew(self.with_remote(certificate=str(self.remote / "new.pem")))()
+        access.renew(self.with_remote(certificate=str(self.remote / "new.pem"))).put_in_place()
         self.assertEqual(await alice.why(), ["wan is bound."])
         self.assertEqual(await self.role(self.set.alice), "admin")
         await alice.disconnect()
@@ -216,7 +220,7 @@ class ReloadTests(AccessCase):
         alice = await connect_remote(reactor, f"localhost:{self.port}", self.set.alice)
         with await deferToThread(lambda: Control(self.config.daemon.control)) as local:
             shutil.copy(self.set.other.certificate, self.remote / "ca.pem")
-            access.renew(self.config)()
+            access.renew(self.config).put_in_place()
             self.assertIn("Other authorities", str(await alice.closed))
             self.assertEqual(await deferToThread(local.why), ["wan is bound."])
         await self.assertFailure(self.role(self.set.alice), UnreachableError)
@@ -225,20 +229,24 @@ class ReloadTests(AccessCase):
         """Where the table is gone nobody listens any more, and sessions end."""
         access = self.open()
         alice = await connect_remote(reactor, f"localhost:{self.port}", self.set.alice)
-        access.renew(evolve(self.config, remote=None))()
+        renewal = access.renew(evolve(self.config, remote=None))
+        self.assertEqual(renewal.changed, ("control/remote",))
+        renewal.put_in_place()
         await alice.closed
         with self.assertRaises(ConnectionRefusedError):
             socket.create_connection(("127.0.0.1", self.port))
-        access.renew(evolve(self.config, remote=None))()
+        access.renew(evolve(self.config, remote=None)).put_in_place()
 
     async def test_local(self) -> None:
         """Local users and groups are asked for anew as well, and one that would have to be looked up is refused."""
         self.config = evolve(self.config, daemon=evolve(self.config.daemon, control_users=("4711",)))
         access = self.open()
         self.assertIn(4711, self.service.roles.admin_uids)
-        access.renew(evolve(self.config, daemon=evolve(self.config.daemon, control_users=())))()
+        renewal = access.renew(evolve(self.config, daemon=evolve(self.config.daemon, control_users=())))
+        self.assertEqual(renewal.changed, ("daemon/control_users",))
+        renewal.put_in_place()
         self.assertNotIn(4711, self.service.roles.admin_uids)
-        access.renew(self.config)()
+        access.renew(self.config).put_in_place()
         self.assertIn(4711, self.service.roles.admin_uids)
         other = evolve(self.config, daemon=evolve(self.config.daemon, control_users=("4712",)))
         with self.assertRaisesRegex(ControlSocketError, "only a restart can let in user 4712"):

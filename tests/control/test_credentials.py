@@ -18,8 +18,8 @@ from pdlease.control.credentials import (
     Owners,
     client_context,
     folders_of,
+    load_server,
     names_in,
-    server_context,
 )
 from tests.control.certificates import certificates
 
@@ -51,7 +51,7 @@ class FileTests(SynchronousTestCase):
 
     def refused(self, words: str, files: Files | None = None) -> None:
         """The files cannot be used, with these words in a sentence that names a path."""
-        problem = str(self.assertRaises(CredentialsError, server_context, files or self.files, self.owners))
+        problem = str(self.assertRaises(CredentialsError, load_server, files or self.files, self.owners))
         self.assertIn(words, problem)
         self.assertIn("/", problem)
 
@@ -62,10 +62,12 @@ class FileTests(SynchronousTestCase):
 
     def test_good(self) -> None:
         """Files as docs/remote.rst makes them are taken, and TLS 1.3 is all that is spoken by them."""
-        context, authorities = server_context(self.files, self.owners)
+        loaded = load_server(self.files, self.owners)
+        context = loaded.context
         self.assertEqual(context.minimum_version, ssl.TLSVersion.TLSv1_3)
         self.assertEqual((context.verify_mode, context.num_tickets), (ssl.CERT_REQUIRED, 0))
-        self.assertEqual(authorities, Path(self.files.ca).read_bytes())
+        self.assertEqual(loaded.authorities, Path(self.files.ca).read_bytes())
+        self.assertEqual(loaded.certificate, Path(self.files.certificate).read_bytes())
         client = client_context(self.files)
         self.assertEqual((client.minimum_version, client.check_hostname), (ssl.TLSVersion.TLSv1_3, True))
         self.assertEqual(client.verify_mode, ssl.CERT_REQUIRED)
@@ -82,9 +84,9 @@ class FileTests(SynchronousTestCase):
     def test_readers_of_the_key(self) -> None:
         """The daemon's user may own the key, and its group may read it."""
         self.change("server.key", 0o640, gid=NOBODY)
-        server_context(self.files, self.owners)
+        load_server(self.files, self.owners)
         self.change("server.key", 0o400, uid=NOBODY)
-        server_context(self.files, self.owners)
+        load_server(self.files, self.owners)
         self.change("server.key", 0o400, uid=SOMEBODY)
         self.refused(f"belongs to user {SOMEBODY}")
 
@@ -110,7 +112,7 @@ class FileTests(SynchronousTestCase):
             os.symlink(self.folder / name, elsewhere / name)
         self.refused(f"belongs to user {NOBODY}", linked)
         self.change("", 0o755, uid=0)
-        server_context(linked, self.owners)
+        load_server(linked, self.owners)
         self.assertEqual(folders_of([linked.key]), tuple(sorted((str(elsewhere), str(self.folder)))))
 
     def test_missing(self) -> None:

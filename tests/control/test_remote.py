@@ -77,7 +77,7 @@ class RemoteCase(TestCase):
         self.credentials: Credentials | None = None
         if self.server:
             self.credentials = Credentials(Owners(writers=frozenset((0, os.geteuid()))))
-            self.credentials.read(remote(getattr(self.set, self.server)))()
+            self.credentials.use(self.credentials.read(remote(getattr(self.set, self.server))))
         listening = listen_remote(Listen(port=0, interface="127.0.0.1"))
         self.port = listening.getsockname()[1]
         self.gate = Gate(reactor, self.clock, listening, self.credentials)  # type: ignore[arg-type]
@@ -268,7 +268,7 @@ class CertificateTests(RemoteCase):
     async def test_single_certificate(self) -> None:
         """What client_ca lists is believed as it is: the certificate of one client alone, or a CA below another one."""
         assert self.credentials is not None
-        self.credentials.read(remote(self.set.server, self.set.alice.certificate))()
+        self.credentials.use(self.credentials.read(remote(self.set.server, self.set.alice.certificate)))
         self.assertEqual(await self.ask(self.set.alice), "admin")
         await self.refused(self.set.monitor, "does not know the CA")
 
@@ -340,7 +340,7 @@ class ServerTests(RemoteCase):
     async def refused(self, server: Files, words: str) -> None:
         """Both clients leave a daemon that shows this certificate, with these words."""
         assert self.credentials is not None
-        self.credentials.read(remote(server, self.set.alice.ca))()
+        self.credentials.use(self.credentials.read(remote(server, self.set.alice.ca)))
         for trying in (self.ask(self.set.alice), connect_remote(reactor, self.host, self.set.alice)):
             self.assertIn(words, str(await self.assertFailure(trying, UnreachableError)))
         self.assertEqual(len(self.service._connections), 0)
@@ -543,7 +543,7 @@ class RenewalTests(RemoteCase):
                 return str((wrapped.getpeercert() or {})["serialNumber"])
 
         before = await deferToThread(serial)
-        self.assertFalse(self.credentials.read(remote(self.set.renewed))())
+        self.assertFalse(self.credentials.use(self.credentials.read(remote(self.set.renewed))))
         self.assertNotEqual(await deferToThread(serial), before)
         self.assertEqual(await client.why(), ["wan is bound."])
 
@@ -558,7 +558,9 @@ class RenewalTests(RemoteCase):
         """Where others than before decide about certificates, every session has to be begun anew."""
         assert self.credentials is not None
         alice = await self.client(self.set.alice)
-        self.assertTrue(self.credentials.read(remote(self.set.server, self.set.forged.certificate))())
+        self.assertTrue(
+            self.credentials.use(self.credentials.read(remote(self.set.server, self.set.forged.certificate)))
+        )
         self.service.close_remote(Closing.AUTHORITIES_CHANGED)
         self.assertIn("Other authorities", str(await alice.closed))
         await self.assertFailure(self.ask(self.set.alice), UnreachableError)
@@ -570,7 +572,7 @@ class RenewalTests(RemoteCase):
         with capturedLogs() as events:
             await self.assertFailure(self.ask(self.set.alice), ControlError)
         self.assertIn("/x", "".join(formatEvent(event) or "" for event in events))
-        self.credentials.read(remote(self.set.server))()
+        self.credentials.use(self.credentials.read(remote(self.set.server)))
         self.assertEqual(await self.ask(self.set.alice), "admin")
 
 

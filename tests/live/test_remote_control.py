@@ -104,7 +104,7 @@ class HowToTests(WithServer):
         self.assertEqual(done.returncode, 1, "a key that does not fit must be refused")
         self.assertIn("KEY_VALUES_MISMATCH", done.stderr)
         run("cd ~/pdlease-ca; install -m 0644 server.pem /etc/pdlease/remote/")
-        run(lines.replace("status", "reload"))
+        self.assertIn("changed: control/remote", run(lines.replace("status", "reload")))
         self.assertRegex(run(lines), "(?s)wan0.*bound")
 
     test_page.timeout = 120  # type: ignore[attr-defined]
