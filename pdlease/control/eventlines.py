@@ -114,6 +114,52 @@ def _information(event: Event, paint: Paint) -> str:
     return f"told: {'; '.join(told) or 'nothing any more'}"
 
 
+def _assignments(event: Event, paint: Paint) -> str:
+    """How addresses stand now, and those that are gone."""
+    told = []
+    for one in _objects(event.get("changed")):
+        condition = str(one.get("condition") or ("installed" if one.get("installed") else "not installed"))
+        colour = Colour.GOOD if condition == "installed" else Colour.WAITING
+        problem = one.get("problem")
+        why = f" ({plain(problem.get('text'))})" if isinstance(problem, Mapping) else ""
+        told.append(f"{plain(one.get('address'))} on {plain(one.get('link'))} {paint(words(condition), colour)}{why}")
+    told += [f"{plain(one)} {paint('gone', Colour.WAITING)}" for one in _list(event.get("gone"))]
+    return f"addresses: {', '.join(told) or 'none'}"
+
+
+def _guests(event: Event, paint: Paint) -> str:
+    """Guests and switches that stand otherwise now, and those that are gone."""
+    told = []
+    for one in _objects(event.get("changed")):
+        kind = "switch" if "switch" in one else "guest"
+        links = _objects(one.get("nics")) if kind == "guest" else [one]
+        ready = all(link.get("ready") for link in links)
+        shown = paint("ready", Colour.GOOD) if ready else paint("not ready", Colour.WAITING)
+        told.append(f"{kind} {plain(one.get(kind))} {shown}")
+    told += [f"{plain(one)} {paint('gone', Colour.WAITING)}" for one in _list(event.get("gone"))]
+    return ", ".join(told) or "guests"
+
+
+def _stale(event: Event, paint: Paint) -> str:
+    told = [f"{plain(one.get('subnet'))} on {plain(one.get('link'))}" for one in _objects(event.get("stale"))]
+    return f"over for hosts: {', '.join(told)}" if told else "nothing is over for hosts any more"
+
+
+def _reload(event: Event, paint: Paint) -> str:
+    changed = event.get("changed")
+    moved = changed if isinstance(changed, Mapping) else {}
+    told = [f"{words(kind)} {_listed(names)}" for kind, names in moved.items() if names and kind != "kept"]
+    return f"configuration read again: {'; '.join(told) or 'nothing changed'}"
+
+
+def _list(values: object) -> list[Any]:
+    return values if isinstance(values, list) else []
+
+
+def _objects(values: object) -> list[Mapping[str, Any]]:
+    return [value for value in _list(values) if isinstance(value, Mapping)]
+
+
 _KNOWN: Mapping[str, Callable[[Event, Paint], str]] = {
     "state": _state,
     "link": _link,
@@ -126,4 +172,8 @@ _KNOWN: Mapping[str, Callable[[Event, Paint], str]] = {
     "released": _released,
     "store": _store,
     "information": _information,
+    "assignments": _assignments,
+    "guests": _guests,
+    "stale": _stale,
+    "reload": _reload,
 }

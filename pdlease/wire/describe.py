@@ -28,6 +28,10 @@ Associations, prefixes in one of them, malformed and unknown options that a desc
 LONGEST_CONTENT = 16
 """Octets of an unknown option that a description shows."""
 
+_ASKING = frozenset(
+    (MessageType.SOLICIT, MessageType.REQUEST, MessageType.RENEW, MessageType.REBIND, MessageType.RELEASE)
+)
+
 
 def describe(message: Message) -> str:
     """
@@ -66,30 +70,35 @@ def _associations(message: Message) -> list[str]:
     Spell out the associations.
     """
     associations = message.ia_pds
-    told = [_association(association) for association in associations[:MOST_SHOWN]]
+    asks = message.message_type in _ASKING
+    told = [_association(association, asks) for association in associations[:MOST_SHOWN]]
     return told + _left_out(len(associations), "IA_PD")
 
 
-def _association(association: IAPD) -> str:
+def _association(association: IAPD, asks: bool) -> str:
     """
-    Spell out one association.
+    Spell out one association; times of 0 say nothing in what a client asks for, and all in what it is answered.
     """
     prefixes = association.prefixes
-    told = [_prefix(prefix) for prefix in prefixes[:MOST_SHOWN]] + _left_out(len(prefixes), "prefixes")
+    told = [_prefix(prefix, asks) for prefix in prefixes[:MOST_SHOWN]] + _left_out(len(prefixes), "prefixes")
     told += _status(association.status) + _unknown(association.options)
-    head = f"IA_PD {association.iaid} (T1 {_seconds(association.t1)}, T2 {_seconds(association.t2)})"
+    head = f"IA_PD {association.iaid}"
+    if not asks or association.t1 or association.t2:
+        head += f" (T1 {_seconds(association.t1)}, T2 {_seconds(association.t2)})"
     return f"{head} {', '.join(told)}" if told else head
 
 
-def _prefix(prefix: IAPrefix) -> str:
+def _prefix(prefix: IAPrefix, asks: bool) -> str:
     """
-    Spell out one prefix.
+    Spell out one prefix, likewise.
     """
-    told = f"{prefix.network} (preferred {_seconds(prefix.preferred)}, valid {_seconds(prefix.valid)}"
-    excluded = prefix.excluded
-    if excluded is not None:
-        told += f", less {excluded}"
-    return ", ".join([told, *_status(prefix.status), *_unknown(prefix.options)]) + ")"
+    told = []
+    if not asks or prefix.preferred or prefix.valid:
+        told.append(f"preferred {_seconds(prefix.preferred)}, valid {_seconds(prefix.valid)}")
+    if prefix.excluded is not None:
+        told.append(f"less {prefix.excluded}")
+    told += _status(prefix.status) + _unknown(prefix.options)
+    return f"{prefix.network} ({', '.join(told)})" if told else str(prefix.network)
 
 
 def _steering(message: Message) -> list[str]:

@@ -83,6 +83,36 @@ class EventTests(SynchronousTestCase):
             ),
             ("lease: expired: none left", "lease", {"change": "expired", "prefixes": [], "excluded": []}),
             ("upstream: another router", "upstream", {"signs": ["router"], "text": "another router"}),
+            ("waiting: T1 passed, next Renew in 10 s", "waiting", {"text": "waiting: T1 passed, next Renew in 10 s"}),
+            ("t1 passed", "waiting", {"reason": "t1_passed"}),
+            (
+                "addresses: 2001:db8::1 on lan0 installed, 2001:db8:1::1 on lan1 refused (no), lan2 fd00::1 gone",
+                "assignments",
+                {
+                    "changed": [
+                        {"address": "2001:db8::1", "link": "lan0", "condition": "installed", "problem": None},
+                        {
+                            "address": "2001:db8:0:1::1",
+                            "link": "lan1",
+                            "condition": "refused",
+                            "problem": {"text": "no"},
+                        },
+                    ],
+                    "gone": [{"address": "fd00::1", "link": "lan2"}],
+                },
+            ),
+            (
+                "over for hosts: 2001:db8::/64 on lan0",
+                "stale",
+                {"stale": [{"subnet": "2001:db8::/64", "link": "lan0"}]},
+            ),
+            ("nothing is over for hosts any more", "stale", {"stale": []}),
+            (
+                "configuration read again: added dsl; replaced wan",
+                "reload",
+                {"changed": {"added": ["dsl"], "removed": [], "replaced": ["wan"], "kept": ["lte"]}},
+            ),
+            ("configuration read again: nothing changed", "reload", {"changed": {"kept": ["wan"]}}),
             ("released: the prefixes were given back", "released", {}),
             ("the lease is not kept: disk full", "store", {"problem": "disk full"}),
             ("the lease is kept again", "store", {"problem": ""}),
@@ -113,7 +143,9 @@ class EventTests(SynchronousTestCase):
         fields = dict.fromkeys(
             ("waits_for", "old", "new", "text", "message", "source", "detail", "problem", evil), evil
         )
+        place = {"address": evil, "link": evil, "subnet": evil, "condition": evil, "problem": {"text": evil}}
         lists = {"prefixes": [evil], "excluded": [evil], "options": [{"name": evil, "values": [evil]}]}
+        lists |= {"changed": [place], "gone": [place], "stale": [place]}
         for name in (
             "link",
             "waiting",

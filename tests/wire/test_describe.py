@@ -20,7 +20,7 @@ class DescribeTests(SynchronousTestCase):
         """A Solicit shows its wishes."""
         self.assertEqual(
             describe(decode(packets.ORIGINAL_SOLICIT)),
-            "SOLICIT a1b2c3: IA_PD 0 (T1 0 s, T2 0 s) ::/59 (preferred 0 s, valid 0 s); rapid commit; elapsed 0 s",
+            "SOLICIT a1b2c3: IA_PD 0 ::/59; rapid commit; elapsed 0 s",
         )
 
     def test_advertise(self) -> None:
