@@ -7,6 +7,8 @@ The daemon runs as an operator runs it, with the helper; the links are veths and
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -15,7 +17,7 @@ from typing import Any
 from pdlease.control.blocking import Control
 from tests.live.case import LiveCase
 from tests.live.daemon import Daemon
-from tests.live.network import ip, until
+from tests.live.network import Program, ip, until
 from tests.live.scripted import WithServer
 
 SECOND = 1.0
@@ -241,6 +243,36 @@ class GuestTests(HostCase):
         self.daemon.start()
         self.becomes("veth1", **before["veth1"])
         self.assertEqual((self.shown("tap0")["up"], self.shown("tap0")["master"]), (True, "br0"))
+
+    def test_late_helper(self) -> None:
+        """
+        A helper that answers a reload late has it done late and whole; where the daemon's end comes first nothing of it
+        is done.  Of reloads at once the last one counts, whole.
+        """
+        self.begin(SWITCH)
+        self.veth()
+        helper = self.daemon.helper()
+
+        def asked(number: int) -> Program:
+            return self.network.run(f"reload{number}", self.network.router, *self.daemon.ctl_words("reload"))
+
+        self.write(HOST)
+        os.kill(helper, signal.SIGSTOP)
+        waiting = [asked(number) for number in range(3)]
+        time.sleep(0.5)
+        self.assertEqual([one.running() for one in waiting], [True] * 3)
+        os.kill(helper, signal.SIGCONT)
+        self.assertEqual([one.ended() for one in waiting], [0] * 3)
+        until(lambda: self.addresses("veth1") == {IPV4, IPV6}, SECOND, "the addresses of veth1")
+        self.write(SWITCH)
+        os.kill(helper, signal.SIGSTOP)
+        waiting = [asked(3)]
+        time.sleep(0.5)
+        self.daemon.program.process.terminate()
+        time.sleep(0.5)
+        os.kill(helper, signal.SIGCONT)
+        self.assertEqual((waiting[0].ended() != 0, self.daemon.program.ended()), (True, -signal.SIGTERM))
+        self.assertEqual(self.addresses("veth1"), {IPV4, IPV6})
 
     def test_nothing_accumulates(self) -> None:
         """
