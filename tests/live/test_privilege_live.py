@@ -112,7 +112,7 @@ class KernelBehaviour(NamespaceCase):
         provider = await self.started()
         await done(provider, self.address())
         shown = ip("-6", "address", "show", "dev", "lan0", "scope", "global")
-        self.assertRegex(shown, r"2001:db8:0:1::1/64 scope global (dynamic )?noprefixroute (proto 0x9a )?")
+        self.assertRegex(shown, r"2001:db8:0:1::1/64 scope global (tentative )?(dynamic )?noprefixroute (proto 0x9a )?")
         self.assertRegex(shown, r"valid_lft (600|599)sec preferred_lft (300|299)sec")
         self.assertNotIn("2001:db8", ip("-6", "route"))
         await done(provider, evolve(self.address(), preferred=0, valid=INFINITE))
