@@ -124,6 +124,23 @@ class RateTests(SynchronousTestCase):
         self.assertIn(DiscardReason.HELD_OFF, c.discards())
         self.assertLess(len(c.sent), 200)
 
+    def test_hold_off_doubles(self) -> None:
+        """R-14.1-04: after each refusal the server's offers are passed over twice as long: 1 s, 2 s, 4 s ... 64 s."""
+        for failures in range(7):
+            c = Conversation(settings(rate_limit=(1000, 1.0)))
+            c.link_up()
+            for number in range(failures + 1):
+                c.wait(2.0**number)
+                c.advertise(association(1, prefix()), preference=255)
+                self.assertIs(c.state, State.REQUESTING, (failures, number))
+                c.reply(association(1, Status(6)))
+            c.wait(2.0**failures - 0.001)
+            c.advertise(association(1, prefix()), preference=255)
+            self.assertEqual((c.state, c.discards()[-1]), (State.SOLICITING, DiscardReason.HELD_OFF), failures)
+            c.wait(0.001)
+            c.advertise(association(1, prefix()), preference=255)
+            self.assertIs(c.state, State.REQUESTING, failures)
+
     def test_hold_off_is_bounded(self) -> None:
         """R-14.1-04: the hold-off grows up to SOL_MAX_RT, not beyond it."""
         c = Conversation(settings(sol_max_rt=60))
