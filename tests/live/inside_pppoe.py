@@ -35,13 +35,21 @@ def pppoe() -> None:
             session = network.run(f"pppd{len(said)}", network.router, "pppd", *words)
             said.append(session)
             until(lambda: "fe80" in network.addresses(network.router, "ppp0"), PATIENCE, "the session")
-            until(lambda: "fe80" in network.addresses(network.isp, "ppp0"), PATIENCE, "the provider's end of it")
             return session
+
+        def provider_end() -> str:
+            """The provider's end of the session, by whatever number it has."""
+            lines = ip("-n", network.isp, "-6", "-o", "address", "show", "scope", "link").splitlines()
+            return next((name for name in (line.split()[1] for line in lines) if name.startswith("ppp")), "")
+
+        def answering() -> Server:
+            end = until(provider_end, PATIENCE, "the provider's end of the session")
+            return Server(network, end, "--preference", "255").start()
 
         try:
             begin(daemon)
             session = dial()
-            server = Server(network, "ppp0", "--preference", "255").start()
+            server = answering()
             daemon.bound("ppp0", PATIENCE)
             assert "2001:db8:1000::1/64" in network.global_addresses("lan0"), network.global_addresses("lan0")
             assert "link/ppp" in ip("-n", network.router, "link", "show", "ppp0")
@@ -50,10 +58,10 @@ def pppoe() -> None:
             session.stop()
             server.stop()
             until(lambda: daemon.status("ppp0")["state"] == "down", PATIENCE, "the end to be noticed")
-            until(lambda: not network.addresses(network.isp, "ppp0"), PATIENCE, "the provider's end to go")
+            until(lambda: not provider_end(), PATIENCE, "the provider's end to go")
             assert "2001:db8:1000::1/64" in network.global_addresses("lan0"), network.global_addresses("lan0")
             dial()
-            Server(network, "ppp0", "--preference", "255").start()
+            answering()
             until(lambda: daemon.status("ppp0")["state"] == "bound", PATIENCE, "to be bound by the next session")
             assert ip("-n", network.router, "-o", "link", "show", "ppp0").split(":")[0] != index
             assert daemon.status("ppp0")["counters"]["sent_rebind"] >= 1
