@@ -23,6 +23,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from pdlease.belief import Belief, Beliefs, Believed, shown
 from pdlease.claims import Claims
 from pdlease.difference import Act, Comparison, Marking, compare
+from pdlease.duplicates import Duplicates
 from pdlease.flights import Flight, Flights
 from pdlease.interfaces import IPrivilege
 from pdlease.kernel import ADDRESS_PROTOCOL, IPV6_ENABLED, KernelTable, ObjectKey
@@ -44,12 +45,6 @@ PACE = 4.0
 """
 So many times as long as comparing everything took, it is not done again: what happens meanwhile is compared at once.
 With thousands of objects that bounds what comparing costs; with a few it is nothing.
-"""
-
-DUPLICATE_WAIT = 60.0
-"""
-How long (seconds) at least an address stays away after another host was found to hold it; even then it is tried again
-only when a Reply has renewed it.
 """
 
 
@@ -93,7 +88,7 @@ class Applier:
         self._occupancy = Occupancy()
         self._push: set[ObjectKey] = set()
         self._up: dict[int, bool] = {}
-        self._duplicates: dict[ObjectKey, Wanted] = {}
+        self._duplicates = Duplicates()
         self._settled: dict[ObjectKey, Token] = {}
         self._timer: IDelayedCall | None = None
         self._due = inf
@@ -181,7 +176,13 @@ class Applier:
         now, current = self._clock.seconds(), Believed(self._table, self._beliefs.all)
         placed = place((item for objects in wants.values() for item in objects), current, now)
         acts = compare(
-            placed, current, self._ledger.entries, now, marking=self._marking, skip=self._duplicates, kept=unsettled
+            placed,
+            current,
+            self._ledger.entries,
+            now,
+            marking=self._marking,
+            skip=self._duplicates.alone,
+            kept=unsettled,
         ).acts
         return tuple(operation for act in acts for operation in act.operations)
 
@@ -254,7 +255,7 @@ class Applier:
             self._patience.accepted(key)
             self._settled.pop(key, None)
         skip = {key for key in keys if key in self._flights or self._patience.is_barred(key, now)}
-        skip |= self._duplicates_among(now) | self._occupancy.of_others(owner, own)
+        skip.update(self._occupancy.of_others(owner, own), self._left_alone(now))
         found = compare(
             placed,
             current,
@@ -282,7 +283,7 @@ class Applier:
         if self._patience:
             self._patience.keep(placed.keys() | ours.keys())
             self._patience.links_changed(self._table.links)
-        skip = self._patience.barred(now).union(self._flights.keys) | self._duplicates_among(now)
+        skip = self._patience.barred(now).union(self._flights.keys, self._left_alone(now))
         self._settled = {key: token for key, token in self._settled.items() if key in placed}
         found = compare(
             placed,
@@ -323,20 +324,9 @@ class Applier:
                     self._push.add(key)
         self._up = up
 
-    def _duplicates_among(self, now: float) -> set[ObjectKey]:
-        """The addresses that another host holds: left alone until a Reply renews them, and for a while at least."""
-        alone: dict[ObjectKey, Wanted] = {}
-        for key, since in self._table.duplicates.items():
-            if key not in self._occupancy.placed:
-                continue
-            item = self._occupancy.placed[key][0]
-            if key not in self._duplicates:
-                self.log.warn("{address}: another host on {link} holds it", address=str(key[1]), link=item.link)
-            first = self._duplicates.get(key, item)
-            if first == item or now - since < DUPLICATE_WAIT:
-                alone[key] = first
-        self._duplicates = alone
-        return set(alone)
+    def _left_alone(self, now: float) -> Collection[ObjectKey]:
+        """The addresses that another host holds."""
+        return self._duplicates.among(self._occupancy.placed, self._table.duplicates, now)
 
     def _kept(self) -> Collection[str]:
         """The uplinks of which it is not settled yet what they hold."""

@@ -17,7 +17,8 @@ from twisted.logger import globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
-from pdlease.applier import DUPLICATE_WAIT, GATHER, Applier
+from pdlease.applier import GATHER, Applier
+from pdlease.duplicates import DUPLICATE_WAIT
 from pdlease.interfaces import IPrivilege
 from pdlease.kernel import ADDRESS_DEPRECATED, UNREACHABLE, AddressKey, Link
 from pdlease.ledger import Ledger
