@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pdlease.clock import BootClock, SystemTimes
     from pdlease.control.access import Access
     from pdlease.control.server import ControlService
-    from pdlease.interfaces import IDaemonControl, ILeaseStore, IPrivilege, PrivilegeContext, StoreContext
+    from pdlease.interfaces import IDaemonControl, ILeaseStore, IPrivilege, ITimeSource, PrivilegeContext, StoreContext
     from pdlease.netlink.links import LinkWatch
     from pdlease.notify import Notifier
     from pdlease.places import Account
@@ -153,9 +153,11 @@ class Machine:
             self.log.warn("the daemon: {remark}", remark=remark)
         return str(report)
 
-    def serve(self, config: model.Config, access: Access, clock: BootClock, daemon: IDaemonControl) -> ControlService:
+    def serve(
+        self, config: model.Config, access: Access, clock: BootClock, times: ITimeSource, daemon: IDaemonControl
+    ) -> ControlService:
         """Begin to answer operators."""
-        return access.serve(config, self.reactor, clock, daemon)
+        return access.serve(config, self.reactor, clock, times.wall, daemon)
 
     def on_rotation(self, heard: Callable[[], None]) -> None:
         """Have C{heard} called, by the reactor, at every SIGUSR1 from now on."""

@@ -211,7 +211,7 @@ class Daemon(ObservedService):
         self.sandbox = self._machine.close_sandbox(settings, self.path, folders)
         self.router.read()
         self._machine.on_hangup(self._hangup)
-        self._control = self._machine.serve(self.config, self._access, self._clock, self.desk)
+        self._control = self._machine.serve(self.config, self._access, self._clock, self._times, self.desk)
         self._notifier.ready(self.sandbox)
         self.log.info("ready; sandbox: {sandbox}", sandbox=self.sandbox)
 

@@ -97,7 +97,7 @@ class MachineTests(SynchronousTestCase):
         self.addCleanup(access.close)
         self.assertEqual(os.stat(self.settings.control).st_mode & 0o777, 0o600)
         self.assertEqual(access.prepare(config), ())
-        service = self.machine.serve(config, access, Clock(), FakeDaemon())  # type: ignore[arg-type]
+        service = self.machine.serve(config, access, Clock(), SetTimes(), FakeDaemon())  # type: ignore[arg-type]
         self.assertEqual(len(self.reactor.readers), 1)
         self.successResultOf(service.stopService())
         self.assertFalse(os.path.exists(self.settings.control))

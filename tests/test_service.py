@@ -220,7 +220,7 @@ class Machine:
         self._made.note("sandbox")
         return "closed"
 
-    def serve(self, config: Any, access: Any, clock: Any, daemon: Any) -> Any:
+    def serve(self, config: Any, access: Any, clock: Any, times: Any, daemon: Any) -> Any:
         self._made.note("serve")
         self._made.served = {"access": access, "daemon": daemon}
         return Control(self._made.order)

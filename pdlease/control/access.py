@@ -93,7 +93,12 @@ class Access:
         return folders_of(remote.files)
 
     def serve(
-        self, config: Config, reactor: ControlReactor, clock: IReactorTime, daemon: IDaemonControl
+        self,
+        config: Config,
+        reactor: ControlReactor,
+        clock: IReactorTime,
+        wall: Callable[[], float],
+        daemon: IDaemonControl,
     ) -> ControlService:
         """
         Begin to answer, behind the sandbox: what is read here can be read at a reload as well, and none of it by root.
@@ -114,7 +119,7 @@ class Access:
         if self._remote is not None:
             from pdlease.control.remote import Gate
 
-            self._gate = Gate(reactor, clock, self._remote, self._credentials)
+            self._gate = Gate(reactor, clock, self._remote, self._credentials, wall)
         self._service = ControlService(
             reactor=reactor,
             clock=clock,

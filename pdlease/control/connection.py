@@ -11,6 +11,7 @@ L{pdlease.control.responders}.
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import inf
 from typing import TYPE_CHECKING, Protocol, cast
 
 from twisted.internet.defer import Deferred, fail
@@ -115,6 +116,7 @@ class ControlConnection(amp.BinaryBoxProtocol):
     @ivar role: what the peer may do once it has said its version.
     @param peer: who it is, in words for the log.
     @param ended: called once with this connection when it is over.
+    @param good_for: seconds after which it is over however busy it is.
     """
 
     _log = Logger()
@@ -127,6 +129,7 @@ class ControlConnection(amp.BinaryBoxProtocol):
         role: Role,
         peer: str,
         ended: Callable[[ControlConnection], None],
+        good_for: float = inf,
     ) -> None:
         self.role = role
         self._clock = clock
@@ -152,6 +155,8 @@ class ControlConnection(amp.BinaryBoxProtocol):
         self._deadline: IDelayedCall | None = None
         self._deadline_for: Closing | None = None
         self._refill: IDelayedCall | None = None
+        self._expiry: IDelayedCall | None = None
+        self._good_for = good_for
 
     @property
     def is_idle(self) -> bool:
@@ -168,6 +173,8 @@ class ControlConnection(amp.BinaryBoxProtocol):
         self._stream = cast("Stream", self.transport)
         self._stream.registerProducer(self, True)
         self._set_deadline(Closing.NO_VERSION, GREETING_SECONDS)
+        if self._good_for < inf:
+            self._expiry = self._clock.callLater(self._good_for, self.close, Closing.EXPIRED)
 
     def dataReceived(self, data: bytes) -> None:
         if self._is_over:
@@ -192,7 +199,7 @@ class ControlConnection(amp.BinaryBoxProtocol):
         self._is_over = True
         self._held = b""
         self._stop_watching()
-        for call in (self._deadline, self._refill):
+        for call in (self._deadline, self._refill, self._expiry):
             if call is not None and call.active():
                 call.cancel()
         self.transport = self._stream = None

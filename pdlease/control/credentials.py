@@ -14,12 +14,15 @@ import ssl
 import stat
 from collections.abc import Collection, Mapping
 from contextlib import ExitStack, suppress
+from datetime import UTC, datetime
 from ipaddress import ip_address
 
 from attrs import frozen
 
 #: No certificate, key or list of them is larger than this (octets).
 LARGEST = 1 << 20
+
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
@@ -131,6 +134,17 @@ def names_in(certificate: Mapping[str, object] | None) -> frozenset[str]:
             with suppress(ValueError):
                 found.add(f"IP:{ip_address(value)}")
     return frozenset(found)
+
+
+def good_until(certificate: Mapping[str, object] | None) -> float:
+    """
+    The second of 1970 until which a certificate is good.
+
+    Not C{ssl.cert_time_to_seconds}, which imports what it needs when it is called: behind the sandbox nothing can be.
+    """
+    month, day, time, year, _ = str((certificate or {}).get("notAfter", "Jan 1 00:00:00 1970 GMT")).split()
+    hour, minute, second = map(int, time.split(":"))
+    return datetime(int(year), _MONTHS.index(month) + 1, int(day), hour, minute, second, tzinfo=UTC).timestamp()
 
 
 def _furnish(context: ssl.SSLContext, files: Files, owners: Owners) -> tuple[bytes, bytes]:

@@ -21,7 +21,7 @@ from twisted.internet.interfaces import IProtocol, IReactorTime
 from pdlease.config.remote import ANYBODY, Remote
 from pdlease.control.commands import goodbye
 from pdlease.control.connection import GOODBYE_SECONDS, ControlConnection
-from pdlease.control.credentials import Files, Loaded, Owners, load_server, names_in
+from pdlease.control.credentials import Files, Loaded, Owners, good_until, load_server, names_in
 from pdlease.control.door import ControlReactor, Door, ForOne, Refusals
 from pdlease.control.places import Places
 from pdlease.control.reaching import keep_alive
@@ -98,6 +98,7 @@ class Handshake:
     """
     One client that has not shown who it is, or was turned away and has not heard why.
 
+    @param wall: tells the seconds since 1970, by which certificates are dated.
     @param shaken: given it when it has; answers with the protocol for it, or with why there is none.
     @param over: called once when it is over, well or not.
     """
@@ -110,6 +111,7 @@ class Handshake:
         context: ssl.SSLContext,
         clock: IReactorTime,
         address: str,
+        wall: Callable[[], float],
         refusals: Refusals,
         admit: Admit,
         over: Callable[[Handshake], None],
@@ -117,6 +119,7 @@ class Handshake:
         self.protocol = TLSProtocol(context, self._shaken, self._failed, self._lost)
         self._address = address
         self._clock = clock
+        self._wall = wall
         self._refusals = refusals
         self._admit = admit
         self._over = over
@@ -147,7 +150,9 @@ class Handshake:
         self._deadline = None
 
     def _shaken(self, protocol: TLSProtocol) -> IProtocol | None:
-        admitted = self._admit(Certified(names=names_in(protocol.certificate), address=self._address))
+        shown = protocol.certificate
+        good_for = max(0.0, good_until(shown) - self._wall())
+        admitted = self._admit(Certified(names=names_in(shown), address=self._address, good_for=good_for))
         if isinstance(admitted, Closing):
             protocol.write(goodbye(admitted))
             self._linger()
@@ -179,6 +184,7 @@ class Gate:
 
     @param listening: what L{listen_remote<pdlease.control.listening.listen_remote>} gave.
     @param credentials: what TLS is spoken by; C{None} for plain TCP.
+    @param wall: tells the seconds since 1970, by which certificates are dated.
     """
 
     def __init__(
@@ -187,8 +193,10 @@ class Gate:
         clock: IReactorTime,
         listening: socket.socket,
         credentials: Credentials | None,
+        wall: Callable[[], float],
     ) -> None:
         self.credentials = credentials
+        self._wall = wall
         self._reactor = reactor
         self._clock = clock
         self._door = Door(reactor, clock, listening, self._receive, ACCEPTED_A_SECOND)
@@ -232,7 +240,9 @@ class Gate:
             self._refusals.tell(address, "too many knock at once")
             return
         keep_alive(connection)
-        handshake = Handshake(context, self._clock, address, self._refusals, self._let_in, self._handshakes.leave)
+        handshake = Handshake(
+            context, self._clock, address, self._wall, self._refusals, self._let_in, self._handshakes.leave
+        )
         self._handshakes.take(handshake, network)
         try:
             self._reactor.adoptStreamConnection(connection.fileno(), connection.family, ForOne(handshake.protocol))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import IntEnum
+from math import inf
 
 from attrs import frozen
 
@@ -45,10 +46,12 @@ class Certified:
 
     @ivar names: its subjectAltNames in the form of C{control.remote.roles}.
     @ivar address: where it connects from, for the log only.
+    @ivar good_for: seconds for which the certificate is good.
     """
 
     names: frozenset[str]
     address: str
+    good_for: float = inf
 
     def __str__(self) -> str:
         return f"{' '.join(sorted(self.names))[:200] or 'a certificate without names'} at {self.address}"

@@ -13,6 +13,7 @@ import os
 import socket
 from collections.abc import Callable, Hashable
 from contextlib import suppress
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 from twisted.application.service import Service
@@ -136,7 +137,8 @@ class ControlService(Service):
         places, owner = self._places_for(peer)
         if not places.make_room(owner):
             return self._refuse(peer, Closing.TOO_MANY)
-        connection = ControlConnection(self._daemon, self._clock, self.events, role, str(peer), self._ended)
+        good_for = peer.good_for if isinstance(peer, Certified) else inf
+        connection = ControlConnection(self._daemon, self._clock, self.events, role, str(peer), self._ended, good_for)
         places.take(connection, owner)
         self._connections[connection] = peer
         return connection

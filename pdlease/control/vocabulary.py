@@ -240,6 +240,7 @@ class Closing(Enum):
     TOO_MANY = "Too many control connections are open."
     DISPLACED = "A newer connection needed the place of this one, which asked for nothing."
     AUTHORITIES_CHANGED = "Other authorities than before decide about certificates: connect and show yours again."
+    EXPIRED = "The certificate of this client is no longer good: connect with a new one."
     ROLE_CHANGED = "The configuration gives this client another role now, or none."
     NO_VERSION = "No Version command came in time."
     VERSION_MISMATCH = "Client and daemon speak no common version of the control protocol."

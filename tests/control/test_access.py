@@ -82,7 +82,7 @@ class AccessCase(TestCase):
         access = Access(self.config, None)
         self.addCleanup(access.close)
         self.assertEqual(access.prepare(self.config), (str(self.remote),))
-        self.service = access.serve(self.config, reactor, Clock(), FakeDaemon())  # type: ignore[arg-type]
+        self.service = access.serve(self.config, reactor, Clock(), lambda: 0.0, FakeDaemon())  # type: ignore[arg-type]
         self.addCleanup(lambda: self.service.running and self.service.stopService())
         return access
 
@@ -170,7 +170,7 @@ class StartTests(AccessCase):
         access = Access(self.config, None)
         self.addCleanup(access.close)
         self.assertEqual(access.prepare(self.config), ())
-        service = access.serve(self.config, reactor, Clock(), FakeDaemon())  # type: ignore[arg-type]
+        service = access.serve(self.config, reactor, Clock(), lambda: 0.0, FakeDaemon())  # type: ignore[arg-type]
         self.addCleanup(service.stopService)
         role = await deferToThread(lambda: Control(host=f"tcp:127.0.0.1:{self.port}").role)
         self.assertEqual(role, "viewer")

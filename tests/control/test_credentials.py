@@ -18,6 +18,7 @@ from pdlease.control.credentials import (
     Owners,
     client_context,
     folders_of,
+    good_until,
     load_server,
     names_in,
 )
@@ -175,6 +176,12 @@ class NameTests(SynchronousTestCase):
             names_in(certificate),
             {"DNS:router.example.org", "email:Alice@example.org", "URI:spiffe://example.org/a", "IP:2001:db8::1"},
         )
+
+    def test_date(self) -> None:
+        """A certificate says until when it is good as OpenSSL writes it; one that says nothing is over."""
+        for text in ("Nov 29 12:47:08 2027 GMT", "Jan  1 00:00:00 2000 GMT", "Dec 31 23:59:59 9999 GMT"):
+            self.assertEqual(good_until({"notAfter": text}), ssl.cert_time_to_seconds(text))
+        self.assertEqual(good_until(None), 0)
 
     def test_none(self) -> None:
         """Without alternative names there is no name: the common name is nobody's."""

@@ -6,6 +6,7 @@ import errno
 import os
 import socket
 import ssl
+import subprocess
 from collections.abc import Callable
 from typing import Any
 
@@ -80,7 +81,8 @@ class RemoteCase(TestCase):
             self.credentials.use(self.credentials.read(remote(getattr(self.set, self.server))))
         listening = listen_remote(Listen(port=0, interface="127.0.0.1"))
         self.port = listening.getsockname()[1]
-        self.gate = Gate(reactor, self.clock, listening, self.credentials)  # type: ignore[arg-type]
+        self.wall = 0.0
+        self.gate = Gate(reactor, self.clock, listening, self.credentials, lambda: self.wall)  # type: ignore[arg-type]
         self.service = ControlService(
             reactor=reactor,  # type: ignore[arg-type]
             clock=self.clock,
@@ -553,6 +555,21 @@ class RenewalTests(RemoteCase):
         self.service.roles = Roles(names={"email:alice@example.org": Role.ADMIN})
         self.assertIn("another role", str(await monitor.closed))
         self.assertEqual(await alice.why(), ["wan is bound."])
+
+    async def test_expiry(self) -> None:
+        """A session ends with the certificate that it was begun with, however busy it is, and is told so."""
+        words = ("openssl", "x509", "-enddate", "-noout", "-in", self.set.alice.certificate)
+        told = subprocess.run(words, check=True, capture_output=True, text=True).stdout
+        end = ssl.cert_time_to_seconds(told.strip().removeprefix("notAfter="))
+        self.wall = end - 1000
+        alice = await self.client(self.set.alice)
+        self.assertEqual((await alice.watch(lambda event: None)).missed, False)
+        self.clock.advance(999)
+        self.assertEqual(await alice.why(), ["wan is bound."])
+        self.clock.advance(2)
+        self.assertIn("no longer good", str(await alice.closed))
+        await self.turn(lambda: len(self.service._connections) == 0)
+        self.assertEqual([call for call in self.clock.getDelayedCalls() if call.getTime() > 2000], [])
 
     async def test_authorities(self) -> None:
         """Where others than before decide about certificates, every session has to be begun anew."""
