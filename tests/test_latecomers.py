@@ -60,6 +60,8 @@ from pdlease.stores.file import factory
 from ipaddress import IPv6Network
 
 folder = sys.argv[1]
+# names of links are locked for all of the machine, and somebody else may be running this as well
+PPP = "ppp" + str(os.getpid())
 def text(uplinks):
     return f"""
 [daemon]
@@ -67,7 +69,7 @@ state = "{folder}/state"
 control = "{folder}/control.sock"
 user = "root"
 helper_user = "root"
-{uplinks.replace("eth0", "late" + str(os.getpid()))}
+{uplinks.replace("eth0", "late" + str(os.getpid())).replace("ppp0", PPP)}
 """
 
 late = []
@@ -116,11 +118,11 @@ ground.wait(5)
 ground.privilege.configuration = b"wrong"
 ground.hangup()
 ground.privilege.configuration = text(TWO).encode()
-ground.add_uplink("ppp0")
+ground.add_uplink(PPP)
 ground.hangup()
 ground.wait(5)
 assert len(daemon.router.uplinks) == 2
-ground.silent.update(("ppp0", daemon.router.uplinks["wan"].link_name))
+ground.silent.update((PPP, daemon.router.uplinks["wan"].link_name))
 ground.wait(8000)
 os.rename(folder + "/state", folder + "/gone")
 ground.silent.clear()
