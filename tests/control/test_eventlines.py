@@ -25,6 +25,10 @@ KNOWN = (
     "store",
     "information",
     "released",
+    "assignments",
+    "guests",
+    "stale",
+    "reload",
 )
 
 
@@ -92,19 +96,30 @@ class EventTests(SynchronousTestCase):
                     "changed": [
                         {"address": "2001:db8::1", "link": "lan0", "condition": "installed", "problem": None},
                         {
-                            "address": "2001:db8:0:1::1",
+                            "address": "2001:db8:1::1",
                             "link": "lan1",
                             "condition": "refused",
                             "problem": {"text": "no"},
                         },
                     ],
-                    "gone": [{"address": "fd00::1", "link": "lan2"}],
+                    "gone": ["lan2 fd00::1"],
                 },
             ),
             (
                 "over for hosts: 2001:db8::/64 on lan0",
                 "stale",
                 {"stale": [{"subnet": "2001:db8::/64", "link": "lan0"}]},
+            ),
+            (
+                "guest web1 not ready, switch lab ready, guest old gone",
+                "guests",
+                {
+                    "changed": [
+                        {"guest": "web1", "nics": [{"ready": True}, {"ready": False}]},
+                        {"switch": "lab", "ready": True},
+                    ],
+                    "gone": ["guest old"],
+                },
             ),
             ("nothing is over for hosts any more", "stale", {"stale": []}),
             (
