@@ -359,6 +359,20 @@ class ExclusionTests(HouseCase):
                 self.assertNotEqual(subnet, excluded)
 
 
+    def test_own_address_in_it(self) -> None:
+        """
+        PDX-10, PDX-04: an address of ours in the excluded part, on the uplink, is no sign that this part is the
+        upstream's for ever: when the exclusion vanishes, the LAN gets it.
+        """
+        text = LANS.replace("downstreams =", 'excluded_host = "::2"\ndownstreams =')
+        self.bound(self.excluding(self.FIRST), text)
+        self.assertIn("2001:db8::2/64", self.house.addresses("eth0"))
+        self.house.wait(5)
+        self.assertEqual(self.subnets()["lan0"], ["2001:db8:0:1::/64"])
+        self.renewed(self.excluding())
+        self.assertEqual(self.subnets()["lan0"], ["2001:db8::/64"])
+
+
 class SizeTests(HouseCase):
     """What is asked for, and what is done with less."""
 
