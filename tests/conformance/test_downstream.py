@@ -358,7 +358,6 @@ class ExclusionTests(HouseCase):
             for (subnet,) in self.subnets().values():
                 self.assertNotEqual(subnet, excluded)
 
-
     def test_own_address_in_it(self) -> None:
         """
         PDX-10, PDX-04: an address of ours in the excluded part, on the uplink, is no sign that this part is the

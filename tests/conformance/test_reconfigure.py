@@ -222,6 +222,24 @@ class ReconfigureTests(SynchronousTestCase):
         c.happen(Arrived(reconfigure(), "fe80::1", b"something else"))
         self.assertIs(c.state, State.BOUND)
 
+    def test_place_of_the_signature(self) -> None:
+        """R-20-03: the Authentication may stand anywhere: what is behind it is signed as well."""
+        for place in range(4):
+            for spoilt in (False, True):
+
+                def whole(digest: bytes, place: int = place) -> Message:
+                    options: list[Option] = [ClientId(CLIENT), ServerId(SERVER), ReconfigureMessage(5)]
+                    options.insert(place, Authentication(3, 1, 0, counter(11), b"\2" + digest))
+                    return Message(MessageType.RECONFIGURE, 0, tuple(options))
+
+                signed = encode(whole(hmac.new(SECRET, encode(whole(bytes(16))), "md5").digest()))
+                if spoilt:
+                    signed = signed[:-1] + bytes([signed[-1] ^ (3 if place < 3 else 1)])
+                c = agreed()
+                c.happen(Arrived(decode(signed), "fe80::1", signed))
+                reason = [DiscardReason.RECONFIGURE_UNSIGNED] if spoilt else []
+                self.assertEqual((c.discards(), c.state is State.BOUND), (reason, spoilt), place)
+
     def test_two_authentications(self) -> None:
         """R-20-04: two Authentication options: a Reconfigure is dropped, a Reply used without taking a key."""
         c = agreed()
