@@ -263,6 +263,9 @@ class CarvingTests(HouseCase):
         house = self.bound(giving(prefix("2001:db8::/56", 7200, 3600, broken)), LANS)
         self.assertEqual(self.subnets()["lan0"], ["2001:db8::/64"])
         self.assertEqual(self.status()["counters"]["discarded_malformed_option"], 2)
+        house.kernel.advertise("eth0", "2001:db8::/64", preferred=0)
+        house.wait(1)
+        self.assertEqual(self.subnets()["lan0"], ["2001:db8::/64"])
         house.kernel.advertise("eth0", "2001:db8::/64", preferred=100)
         house.wait(1)
         moved = {"lan0": ["2001:db8:0:1::/64"], "lan1": ["2001:db8:0:2::/64"], "lan2": ["2001:db8:0:3::/64"]}

@@ -135,6 +135,7 @@ class ReconfigureTests(SynchronousTestCase):
             request = message.option(OptionRequest)
             assert request is not None
             self.assertTrue({32, 83, 82} <= set(request.codes))
+            self.assertNotIn(67, request.codes)
             self.assertEqual((message.client_id, message.server_id, message.ia_pds), (CLIENT, SERVER, ()))
         self.assertTrue(0 <= min(delays) < max(delays) <= 1.0)
         c.reply()
@@ -191,6 +192,21 @@ class ReconfigureTests(SynchronousTestCase):
         self.assert_dropped(c, reconfigure(5, 50), DiscardReason.RECONFIGURE_REPLAYED)
         c.hear(reconfigure(5, 51))
         self.assertEqual(c.types()[-1], "RENEW")
+
+    def test_key_of_another_server(self) -> None:
+        """R-20-01: the key is its server's: after another server took over without a key, nobody's is obeyed."""
+        c = agreed()
+        c.until_sent(MessageType.REBIND)
+        c.reply(GOOD, ReconfigureAccept(), server=OTHER)
+        self.assert_dropped(c, reconfigure(), DiscardReason.RECONFIGURE_UNWANTED)
+        other = reconfigure(identifiers=(ClientId(CLIENT), ServerId(OTHER)))
+        self.assert_dropped(c, other, DiscardReason.RECONFIGURE_UNWANTED)
+
+    def test_key_of_another_client(self) -> None:
+        """R-20-01: with another DUID the key is forgotten, in the record too."""
+        c = agreed()
+        c.happen(NewSettings(settings(reconfigure=True, duid=OTHER)))
+        self.assertEqual((c.session.key, c.of(Remembered)[-1].key), (None, None))
 
     def test_replay(self) -> None:
         """R-20-02: a counter not above the last is dropped; a Reply never is; a Reply with a key sets it anew."""

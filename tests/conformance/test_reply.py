@@ -371,6 +371,13 @@ class LeaseTests(SynchronousTestCase):
         c.until(5000.0)
         self.assertEqual((c.held, state_of(c, 2)), ([PREFIX], IAState.WANTED))
 
+    def test_another_server_that_extends_nothing(self) -> None:
+        """R-18.2.10-07: another server's answer to a Rebind without anything of use leaves the lease where it is."""
+        c = renewing()
+        c.until_sent(MessageType.REBIND)
+        c.reply(association(1, Status(6)), server=OTHER)
+        self.assertEqual((c.session.lease.server, c.held), (SERVER, [PREFIX]))
+
     def test_many_prefixes(self) -> None:
         """R-18.2.10.1-02: a server that names new prefixes without end does not fill the memory."""
         c = requesting()
