@@ -252,7 +252,7 @@ class DibblerTests(Talking):
         """
         After a crash the Rebind brings nothing, and at T1 the Renew does: nobody on the LAN notices (R-RST-02).
         """
-        self.begin(Dibbler(self.network, t1=8))
+        self.begin(Dibbler(self.network, t1=5))
         before = self.on_lan(self.network)
         self.daemon.kill()
         since = time.monotonic()
