@@ -27,6 +27,9 @@ from pdlease.waiting import Waiting
 SOCKET_RETRY = (1.0, 60.0)
 """First and longest wait (seconds) before the client socket is asked for again after a refusal."""
 
+UNANSWERED = 3.0
+"""After so many seconds without an answer it is told that there is none; one takes less than a millisecond."""
+
 
 class ClientSocket:
     """
@@ -72,6 +75,7 @@ class ClientSocket:
         self._holder = ""
         self._wait = SOCKET_RETRY[0]
         self._timer: IDelayedCall | None = None
+        self._owed: IDelayedCall | None = None
         self._reading = False
         self._stopped = False
 
@@ -87,6 +91,9 @@ class ClientSocket:
         self.problem = None
         self._wait = SOCKET_RETRY[0]
         self._index = index
+        if self.is_opening:
+            # still that for the earlier number
+            self._expect_answer()
 
     def open(self, link: Link) -> bool:
         """
@@ -97,6 +104,7 @@ class ClientSocket:
         if self.port is not None or self.is_opening or self._timer is not None:
             return False
         self.is_opening = True
+        self._expect_answer()
         opened: Deferred[socket] = maybeDeferred(self._around.privilege.open_client_socket, self._link_name, link.index)
         opened.addCallbacks(self._opened, self._not_opened, callbackArgs=(link.index,), errbackArgs=(link.index,))
         opened.addErrback(self._failed)
@@ -114,11 +122,31 @@ class ClientSocket:
     def stop(self) -> None:
         """Do without one for good."""
         self._stopped = True
+        self._got_answer()
         self.close()
+
+    def _expect_answer(self) -> None:
+        self._got_answer()
+        self._owed = self._around.clock.callLater(UNANSWERED, self._unanswered)
+
+    def _got_answer(self) -> None:
+        if self._owed is not None and self._owed.active():
+            self._owed.cancel()
+        self._owed = None
+
+    def _unanswered(self) -> None:
+        """Whoever opens sockets hangs: that is told, and there is nothing to do but to wait for it."""
+        self._owed = None
+        text = "port 546 was asked for, and the privilege provider does not answer"
+        self.problem = Waiting(Wait.WAITS_FOR_SOCKET, self._link_name, text)
+        self.log.warn("{uplink}: waiting for {what}", uplink=self._uplink, what=self.problem.text)
+        self._refused(self.problem)
 
     def _opened(self, client_socket: socket, index: int) -> None:
         self.is_opening = False
+        self._got_answer()
         if self._stopped or index != self._index:
+            self.problem = None
             client_socket.close()
         else:
             self._wait = SOCKET_RETRY[0]
@@ -141,7 +169,9 @@ class ClientSocket:
 
     def _not_opened(self, failure: Failure, index: int) -> None:
         self.is_opening = False
+        self._got_answer()
         if self._stopped or index != self._index:
+            self.problem = None
             self._changed()
             return
         problem, told = failure.value, self.problem

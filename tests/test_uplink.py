@@ -133,6 +133,32 @@ class SocketTests(UplinkCase):
         self.assertEqual((old.closed, old.sent, new.closed), (1, [], 0))
         self.assertEqual(house.types(), ["SOLICIT", "REQUEST"])
 
+    def test_never_opened(self) -> None:
+        """
+        A provider that does not answer the question for a socket is what is waited for, also when the link is made
+        again meanwhile; the answer ends that.
+        """
+        self.house.privilege.slow = True
+        house = self.begin()
+        house.wait(1)
+        self.assertEqual(house.uplink().waits_for, "")
+        for _ in range(2):
+            house.wait(4)
+            self.assertEqual(
+                house.uplink().waits_for,
+                "a socket (port 546 was asked for, and the privilege provider does not answer)",
+            )
+            house.kernel.remove_link("eth0")
+            house.add_uplink("eth0")
+            house.wait(0.1)
+            self.assertEqual(house.uplink().waits_for, "")
+        house.wait(4)
+        house.privilege.open_one()
+        self.assertEqual(house.uplink().waits_for, "")
+        house.privilege.open_one()
+        house.wait(3)
+        self.assertEqual(house.types(), ["SOLICIT", "REQUEST"])
+
     def test_stopped_while_opening(self) -> None:
         """A socket that arrives after the stop is closed; whoever waits for the first message is let go."""
         self.house.privilege.slow = True
