@@ -18,6 +18,7 @@ MODULES = (
     "pdlease.dating",
     "pdlease.desk",
     "pdlease.report",
+    "pdlease.rereading",
     # what Twisted and the standard library import when something first happens
     "encodings.idna",
     "hashlib",

@@ -15,7 +15,6 @@ import os
 import sys
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
-from errno import EINVAL, EPERM
 from typing import TYPE_CHECKING, Any
 
 from twisted.application.service import Service
@@ -34,9 +33,10 @@ if TYPE_CHECKING:
     from pdlease.control.server import ControlService
     from pdlease.desk import Desk
     from pdlease.guests import Numbers
-    from pdlease.identity import IAIDs, Identity
+    from pdlease.identity import Identity
     from pdlease.lease import UplinkRecord
     from pdlease.netlink.links import LinkWatch
+    from pdlease.rereading import Reading
     from pdlease.router import Router
 
 
@@ -306,58 +306,34 @@ class Daemon(ObservedService):
             self._reloading.release()
 
     async def _read_again(self, dry_run: bool) -> dict[str, Any]:
-        from pdlease.asking import numbered
-        from pdlease.config.compare import changed_tables, restart_needed
-        from pdlease.config.load import load
-        from pdlease.control.peers import ControlSocketError
-        from pdlease.identification import unclaimed
-        from pdlease.interfaces import Misconfigured, Refused, StoreError
+        from pdlease.interfaces import Refused, StoreError
         from pdlease.operations import PrivilegeError
+        from pdlease.rereading import read_again
 
         assert self.router is not None
-        try:
-            source = await self._privilege.reload()
-            config = load(source, self.path)
-        except PrivilegeError as problem:
-            # EINVAL, EPERM: what the file says, or who may write it
-            raise (Misconfigured if problem.errno in (EINVAL, EPERM) else Refused)(str(problem)) from None
-        except ConfigErrors as problems:
-            raise Misconfigured(str(problems)) from None
-        frozen = restart_needed(self.config, config)
-        if frozen:
-            raise Refused(f"only a restart can change {', '.join(frozen)}")
-        changed = changed_tables(self.config, config)
-        try:
-            access = self._access.renew(config)
-            changed["replaced"] += access.changed
-            identity, iaids = numbered(self._identified(self._identity, config), config)
-            self.router.hosting.check(config)
-            operations = self.router.foresee(config, iaids, lambda uplink: identity.duid_of(uplink.name))
-            warnings = unclaimed({name: uplink.session.lease for name, uplink in self.router.uplinks.items()}, iaids)
-            if not dry_run:
-                await self._put_in_place(config, source, identity, iaids)
-        except (AlreadyRunning, CannotStart, ControlSocketError, StoreError, PrivilegeError) as problem:
-            raise Refused(str(problem)) from None
+        reading = await read_again(
+            self._privilege,
+            self.path,
+            self.router,
+            self._access,
+            lambda config: self._identified(self._identity, config),
+        )
         if not dry_run:
-            access.put_in_place()
-            moved = {kind: names for kind, names in changed.items() if names and kind != "kept"}
+            try:
+                await self._put_in_place(reading)
+            except (AlreadyRunning, CannotStart, StoreError, PrivilegeError) as problem:
+                raise Refused(str(problem)) from None
+            moved = {kind: names for kind, names in reading.changed.items() if names and kind != "kept"}
             self.log.info("configuration read again: {fields}", fields=moved or {"text": "nothing changed"})
-            for sentence in warnings:
+            for sentence in reading.warnings:
                 self.log.warn("{sentence}", sentence=sentence)
-            self._journal.record(None, "reload", {"changed": changed})
-        return {
-            "schema": 1,
-            "changed": changed,
-            "operations": list(operations),
-            "warnings": list(warnings),
-            "dry_run": dry_run,
-        }
+            self._journal.record(None, "reload", {"changed": reading.changed})
+        return reading.document(dry_run)
 
-    async def _put_in_place(self, config: model.Config, source: bytes, identity: Identity, iaids: IAIDs) -> None:
+    async def _put_in_place(self, reading: Reading) -> None:
         """
         Go by another configuration from now on.
 
-        @param source: the bytes that it was read from.
         @raise AlreadyRunning: when another instance has an uplink of it; nothing has changed then.
         @raise CannotStart: when the daemon is ending.
         @raise StoreError: when the identity cannot be kept; nothing has changed then.
@@ -366,6 +342,7 @@ class Daemon(ObservedService):
         from attrs import evolve
 
         assert self.router is not None
+        config, identity = reading.config, reading.identity
         held, wanted = ({uplink.link for uplink in one.uplinks} for one in (self.config, config))
         saved = False
         self._check_not_ending()
@@ -375,7 +352,7 @@ class Daemon(ObservedService):
                 await self._store.save_identity(identity)
                 saved = True
             # last of what can be refused: policy and daemon go by the same file, the old one or the new one
-            await self._privilege.adopt(source)
+            await self._privilege.adopt(reading.source)
             self._check_not_ending()
         except Exception:
             self._instance.hold_uplinks(() if self._ending else held)
@@ -385,8 +362,9 @@ class Daemon(ObservedService):
         self._instance.hold_uplinks(wanted)
         # which /64 guests have may have become known meanwhile
         self._identity = evolve(identity, subnets=self._identity.subnets)
-        self.config, self._source = config, source
-        self.router.replace(config, iaids)
+        self.config, self._source = config, reading.source
+        self.router.replace(config, reading.iaids)
+        reading.access.put_in_place()
 
     def _check_not_ending(self) -> None:
         """An answer may be so late that the daemon has come to its end meanwhile."""

@@ -241,14 +241,23 @@ class DaemonCase(SynchronousTestCase):
     def whole(self, text: str, daemon: str = "") -> str:
         """A whole configuration."""
         return (
-            f'[daemon]\nstate = "{self.folder}/state"\ncontrol = "{self.folder}/run/control.sock"\n'
-            f'user = "root"\nhelper_user = "root"\n{daemon}\n{text}'
-        ).replace("eth0", self.link)
+            (
+                f'[daemon]\nstate = "{self.folder}/state"\ncontrol = "{self.folder}/run/control.sock"\n'
+                f'user = "root"\nhelper_user = "root"\n{daemon}\n{text}'
+            )
+            .replace("eth0", self.link)
+            .replace("ppp0", self.second)
+        )
 
     @property
     def link(self) -> str:
         """A name for the uplink that no other test has, as the lock on it is real."""
         return f"up{os.getpid() % 1000000}"
+
+    @property
+    def second(self) -> str:
+        """A name for the second uplink, likewise."""
+        return f"pp{os.getpid() % 1000000}"
 
     def make(self, text: str = ONE, daemon: str = "", arrange: Callable[[Ground], None] | None = None) -> Daemon:
         """A daemon, nothing done yet."""
@@ -845,9 +854,9 @@ class ReloadTests(DaemonCase):
     def test_added_and_removed(self) -> None:
         """The lock on an uplink comes and goes with it."""
         daemon = self.bound()
-        self.machine.add_uplink("ppp0")
+        self.machine.add_uplink(self.second)
         self.successResultOf(self.reload(TWO))
-        self.assertEqual(set(daemon._instance._names), {self.link, "ppp0"})
+        self.assertEqual(set(daemon._instance._names), {self.link, self.second})
         self.machine.wait(4)
         self.assertEqual(len(self.machine.addresses("lan1")), 1)
         self.assertEqual({known.uplink for known in daemon._identity.iaids}, {"wan", "dsl"})
@@ -934,7 +943,7 @@ class ReloadTests(DaemonCase):
 
         self.machine.privilege.adopt = adopt  # type: ignore[method-assign]
         assert daemon.router is not None
-        self.machine.add_uplink("ppp0")
+        self.machine.add_uplink(self.second)
         self.successResultOf(self.reload(TWO))
         self.assertEqual(seen, [(True, True)])
         self.assertIn("dsl", daemon.router.uplinks)
@@ -945,12 +954,10 @@ class ReloadTests(DaemonCase):
             daemon = self.bound()
             late: Deferred[Any] = Deferred()
             setattr(self.machine.privilege, method, lambda *_, late=late: late)
-            # not ppp0: the lock on it is real, and another test may have it
-            text = TWO.replace("ppp0", f"{self.link}p")
-            asked = self.reload(text)
+            asked = self.reload(TWO)
             self.assertNoResult(asked)
             self.successResultOf(daemon.stopService())
-            late.callback(self.whole(text).encode() if method == "reload" else None)
+            late.callback(self.whole(TWO).encode() if method == "reload" else None)
             self.assertEqual(self.failureResultOf(asked, Refused).getErrorMessage(), "the daemon is ending")
             assert daemon.router is not None
             self.assertEqual((list(daemon.router.uplinks), set(daemon._instance._names)), (["wan"], set()))
