@@ -88,7 +88,7 @@ def explanation(uplink: Uplink, share: Share | None, applier: Applier, now: floa
     """
     lines = [
         *_state(uplink, now),
-        *_silence(uplink),
+        *_silence(uplink, now),
         *_dropped(uplink),
         *_on_links(uplink, share, applier),
     ]
@@ -128,7 +128,7 @@ def _for(until: float, now: float) -> str:
     return "for ever" if until == float("inf") else f"for {duration(int(until - now))} at most"
 
 
-def _silence(uplink: Uplink) -> Iterator[str]:
+def _silence(uplink: Uplink, now: float) -> Iterator[str]:
     """What was sent in vain."""
     session, counted = uplink.session, uplink.session.counters
     if session.state not in _ASKING or uplink.waits_for:
@@ -145,8 +145,19 @@ def _silence(uplink: Uplink) -> Iterator[str]:
             f"the provider delegate prefixes on {uplink.link_name}?  `pdleasectl doctor` looks for the firewall; "
             f"`tcpdump -ni {uplink.link_name} udp port 546` shows whether answers arrive."
         )
-    elif session.state in (State.RENEWING, State.REBINDING, State.CONFIRMING):
-        yield f"nobody has answered that yet (sent since the start: {sent})."
+        return
+    exchange = session.exchange
+    if exchange is None or exchange.started_at is None or session.offers:
+        return
+    kind, number = exchange.message_type.name.capitalize(), exchange.transmissions
+    if number > 1:
+        time = duration(round(now - exchange.started_at))
+        yield (
+            f"{number} {kind} messages in {time} were not answered (sent since the start: {sent}); "
+            f"`tcpdump -ni {uplink.link_name} udp port 546` shows whether answers arrive."
+        )
+    else:
+        yield f"the {kind} has not been answered yet (sent since the start: {sent})."
 
 
 def _dropped(uplink: Uplink) -> Iterator[str]:

@@ -10,6 +10,7 @@ from ipaddress import IPv6Network
 from attrs import evolve
 from twisted.internet.defer import Deferred, fail
 
+from pdlease.client.occurrences import Request
 from pdlease.client.states import State
 from pdlease.demo.delegating import DelegatingServer, Terms
 from pdlease.interfaces import StoreError
@@ -249,13 +250,32 @@ class LimitTests(ReportCase):
         self.assertIn("wan: no more than 3 messages are sent in 10 min (rate_limit).", told)
 
     def test_silence_while_holding(self) -> None:
-        """A server that answers no Renew is told of, with what was sent."""
+        """What a server does not answer is told of with its number, its time, and what shows whether answers come."""
         house = self.house()
         house.silent.add("eth0")
-        house.wait(1900)
+        house.wait(1799)
         said, silent = self.why()
         self.assertIn("(Renew, from T1); waiting: T1 passed, next Renew in ", said)
-        self.assertRegex(silent, r"^wan: nobody has answered that yet \(sent .*: Solicit 1, Request 1, Renew \d+\)\.$")
+        self.assertEqual(
+            silent, "wan: the Renew has not been answered yet (sent since the start: Solicit 1, Request 1, Renew 1)."
+        )
+        house.wait(100)
+        silent = self.why()[1]
+        self.assertRegex(silent, r"^wan: 4 Renew messages in 1 min \d+ s were not answered \(sent .*, Renew 4\); ")
+        self.assertTrue(silent.endswith("; `tcpdump -ni eth0 udp port 546` shows whether answers arrive."))
+
+    def test_search_in_vain(self) -> None:
+        """Why a search for servers was begun is told no more once it goes on in vain: that nobody answers is."""
+        house = self.house()
+        house.silent.add("eth0")
+        house.uplink().release()
+        house.wait(30)
+        house.uplink().ask(Request.SOLICIT)
+        self.assertIn("an operator asked for it", self.why()[0])
+        house.wait(10)
+        said, silent = self.why()
+        self.assertIn("no server has answered yet", said)
+        self.assertRegex(silent, r"^wan: \d Solicit messages in \d+ s were not answered ")
 
     def test_late_answer_of_no_consequence(self) -> None:
         """On an uplink that lacks nothing, what was dropped is told without what to check."""

@@ -59,6 +59,10 @@ TRIES_OF_A_LENGTH = 4
 _LINKED = frozenset({Trigger.LINK_UP_EMPTY, Trigger.LINK_UP_HOLDING})
 
 
+# why a search for servers was begun, which says nothing any more once it goes on in vain
+_BEGUN = frozenset((Reason.ASKED, Reason.SETTINGS_CHANGED, Reason.UPSTREAM_CHANGED))
+
+
 class Turn:
     """
     A session while one step is taken; thrown away after it.
@@ -223,7 +227,8 @@ class Turn:
             rate=session.rate.spent(self.now),
             counters=session.counters.one_sent(exchange.message_type),
         )
-        if session.reason is Reason.LINK_CAME_UP:
+        in_vain = exchange.transmissions > 0 and session.state is State.SOLICITING and session.reason in _BEGUN
+        if session.reason is Reason.LINK_CAME_UP or in_vain:
             self.note(Reason.NO_ANSWER_YET)
         self.emit(Send(message))
 

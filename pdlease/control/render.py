@@ -76,9 +76,9 @@ def _uplink(name: str, uplink: Document, paint: Paint) -> Iterator[str]:
         rows.append(
             ("next", _message(uplink["next_message"]) + ("" if seconds is None else f" in {duration(seconds)}"))
         )
-    if uplink.get("server_duid") or uplink.get("server_address"):
+    if uplink.get("server_duid"):
         address = f" at {plain(uplink['server_address'])}" if uplink.get("server_address") else ""
-        rows.append(("server", plain(uplink.get("server_duid") or "unknown") + address))
+        rows.append(("server", plain(uplink["server_duid"]) + address))
     rows += [("prefix", _prefix(held, paint)) for held in uplink.get("prefixes") or ()] or [("prefix", "none")]
     if uplink.get("excluded"):
         rows.append(("excluded", f"{plain(uplink['excluded'])} (kept for the uplink)"))
