@@ -18,7 +18,7 @@ from pathlib import Path
 from pdlease.control.blocking import Control
 from pdlease.control.credentials import Files
 from pdlease.control.errors import ControlError
-from tests.control.certificates import Set
+from tests.control.certificates import certificates
 from tests.live.daemon import Daemon
 from tests.live.namespace import inside
 from tests.live.network import TOP, ip, until
@@ -110,7 +110,6 @@ class HowToTests(WithServer):
     test_page.timeout = 120  # type: ignore[attr-defined]
 
 
-@needs(program("openssl"))
 class StrangerTests(WithServer):
     """
     A daemon under C{sandbox_action = "kill"} with remote control, and everybody who should not have it.
@@ -118,8 +117,7 @@ class StrangerTests(WithServer):
 
     def setUp(self) -> None:
         super().setUp()
-        self.set = Set()
-        self.addCleanup(self.set.remove)
+        self.set = certificates(self)
         # the daemon's user has no group of its own here: it owns the key
         self.server_files = self.network.folder / "remote"
         self.server_files.mkdir(mode=0o755)
