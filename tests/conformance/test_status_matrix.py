@@ -184,10 +184,16 @@ class StatusMatrixTests(SynchronousTestCase):
 
     def test_failed_with_prefix(self) -> None:
         """
-        C.8.1-08: a prefix beside NoPrefixAvail or NoAddrsAvail is not used, in answer to a Request and to a Renew; the
+        C.8.1-08: a prefix beside NoPrefixAvail or NoAddrsAvail is no offer, and is not used, by Request or Renew; the
         server is held off, and both facts are told, each time, with another prefix in each Reply as well.
         """
         for code in (2, 6):
+            c = asked("SOLICIT")
+            c.advertise(association(1, Status(code, "none left"), prefix()), preference=255)
+            self.assertEqual(
+                (c.types(), c.discards()),
+                (["SOLICIT"], [DiscardReason.IA_STATUS_WITH_PREFIX, DiscardReason.NOTHING_OFFERED]),
+            )
             c = asked("REQUEST")
             for number in range(3):
                 c.forget()

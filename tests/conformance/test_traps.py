@@ -219,6 +219,12 @@ class ReplyTraps(SynchronousTestCase):
         self.assertEqual(binding.t1_at - c.now, 43200)
         self.assertTrue(43200 < binding.t2_at - c.now <= 172800)
 
+    def test_impossible_times_offered(self) -> None:
+        """C.15-11: T1 > T2 in an Advertise is no offer, however small the two are; that is told."""
+        c = soliciting()
+        c.advertise(association(1, prefix(), t1=2, t2=1), preference=255)
+        self.assertEqual((c.types(), c.discards()[0]), (["SOLICIT"], DiscardReason.IA_TIMES))
+
     def test_zero_and_infinity(self) -> None:
         """C.15-12: T1 = T2 = 0 sends nothing at once, nor in a storm; infinity is never, in every sum."""
         c = bound(association(1, prefix(), t1=0, t2=0))
