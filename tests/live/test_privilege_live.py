@@ -27,6 +27,7 @@ from pdlease.operations import (
     RemoveAddress,
     RemoveRoute,
     RemoveUnreachable,
+    SetDown,
     SetLinkAddress,
 )
 from pdlease.privilege import dryrun, helper, inprocess
@@ -89,6 +90,25 @@ class DryRunContractTests(Contract):
 
 
 del Contract
+
+
+class DryRunBehaviourTests(NamespaceCase):
+    """What L{pdlease.privilege.dryrun} asks the kernel for."""
+
+    async def test_left_by_an_earlier_run(self) -> None:
+        """
+        Of a link that is in no configuration it would undo what the others would, by its description; nothing happens.
+        """
+        for name, alias in (("tap0", "vm1-if0-web1"), ("tap1", "mine")):
+            ip("tuntap", "add", name, "mode", "tap")
+            ip("link", "set", name, "alias", alias, "up")
+        before = kernel_state()
+        provider = self.build(dryrun.factory)
+        await provider.start()
+        await done(provider, SetDown(link="tap0", index=socket.if_nametoindex("tap0")))
+        error = await refused(provider, SetDown(link="tap1", index=socket.if_nametoindex("tap1")))
+        self.assertEqual(error.reason, "link: tap1 is no configured link of a switch or guest")
+        self.assertEqual(kernel_state(), before)
 
 
 class KernelBehaviour(NamespaceCase):
