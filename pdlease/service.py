@@ -323,7 +323,8 @@ class Daemon(ObservedService):
                 await self._put_in_place(reading)
             except (AlreadyRunning, CannotStart, StoreError, PrivilegeError) as problem:
                 raise Refused(str(problem)) from None
-            moved = {kind: names for kind, names in reading.changed.items() if names and kind != "kept"}
+            words = {"added": "added", "removed": "removed", "replaced": "changed"}
+            moved = {words[kind]: names for kind, names in reading.changed.items() if names and kind in words}
             self.log.info("configuration read again: {fields}", fields=moved or {"text": "nothing changed"})
             for sentence in reading.warnings:
                 self.log.warn("{sentence}", sentence=sentence)

@@ -148,7 +148,11 @@ def _stale(event: Event, paint: Paint) -> str:
 def _reload(event: Event, paint: Paint) -> str:
     changed = event.get("changed")
     moved = changed if isinstance(changed, Mapping) else {}
-    told = [f"{words(kind)} {_listed(names)}" for kind, names in moved.items() if names and kind != "kept"]
+    told = [
+        f"{'changed' if kind == 'replaced' else words(kind)} {_listed(names)}"
+        for kind, names in moved.items()
+        if names and kind != "kept"
+    ]
     return f"configuration read again: {'; '.join(told) or 'nothing changed'}"
 
 

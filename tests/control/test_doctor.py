@@ -118,6 +118,14 @@ class DoctorTests(SynchronousTestCase):
             ["no_prefix", "not_installed", "too_small", "not_kept"],
         )
 
+    def test_downstream_down(self) -> None:
+        """A downstream that is down is set up by the named command; of other refusals the uplink can say more."""
+        for text, mend in (("link lan0 is down", "ip link set lan0 up"), ("Permission denied", "pdleasectl why wan")):
+            problem = {"operation": "add", "errno": 0, "text": text}
+            amiss = {**WAN["assignments"][0], "problem": problem}  # type: ignore[index]
+            (finding,) = self.findings(assignments=[amiss])
+            self.assertEqual((finding["code"], finding["mend"]), ("not_installed", mend))
+
     def test_uplink_without_ipv6(self) -> None:
         """IPv6 that is off on the uplink is found as that, and a link that does not exist as that."""
         self.write("net/if_inet6", "")

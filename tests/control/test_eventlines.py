@@ -123,7 +123,7 @@ class EventTests(SynchronousTestCase):
             ),
             ("nothing is over for hosts any more", "stale", {"stale": []}),
             (
-                "configuration read again: added dsl; replaced wan",
+                "configuration read again: added dsl; changed wan",
                 "reload",
                 {"changed": {"added": ["dsl"], "removed": [], "replaced": ["wan"], "kept": ["lte"]}},
             ),
