@@ -19,6 +19,7 @@ from pathlib import Path
 from pwd import getpwuid
 from struct import unpack
 from typing import Any
+from zlib import crc32
 
 from attrs import evolve
 
@@ -26,7 +27,7 @@ from pdlease.asking import numbered
 from pdlease.becoming import renew
 from pdlease.clock import SystemTimes
 from pdlease.config.errors import ConfigErrors
-from pdlease.identity import SECONDS_TO_2000, Identity
+from pdlease.identity import SECONDS_TO_2000, Identity, KnownIAID
 from pdlease.interfaces import Stored, StoreError
 from pdlease.lease import ReconfigureKey
 from pdlease.service import Daemon
@@ -205,6 +206,8 @@ class DuidTests(RestartedCase):
         """
         first = self.client(ONE)
         self.assertEqual((len(first.data), first.data[:2]), (18, b"\0\4"))
+        # drawn, by RFC 9562: version 4, and the variant of its table
+        self.assertEqual((first.data[8] >> 4, first.data[10] >> 6), (4, 0b10))
         self.assertEqual(self.client(ONE), first)
         self.assertEqual(self.client(THREE_LANS.replace("lan0", "lan9")), first)
         self.stored = Stored()
@@ -248,6 +251,23 @@ class IaidTests(RestartedCase):
         self.assertEqual((len(sent), len(iaids), len(set(iaids))), (2, 3, 3))
         twice = ONE + "iaid = 0\n[[uplinks.wan.delegations]]\niaid = 0\n"
         self.assertRaises(ConfigErrors, configuration, twice)
+
+    def test_unique_whatever_is_remembered(self) -> None:
+        """
+        R-12-01: a number that the file gives to one association is taken from another that had it, and numbers stay
+        distinct where names clash; those of associations that are away stay theirs.
+        """
+        two = ONE + '[[uplinks.wan.delegations]]\ndownstreams = ["lan1"]\n'
+        identity, first = numbered(Identity(duid=DUID(b"\0\4" + bytes(16))), configuration(two))
+        taken = first["wan", "lan0"]
+        given = two.replace('["lan1"]', f'["lan1"]\niaid = {taken}')
+        _, second = numbered(identity, configuration(given))
+        self.assertEqual(second["wan", "lan1"], taken)
+        self.assertEqual(len(set(second.values())), 2)
+        derived = crc32(b"wan/lan0")
+        away = tuple(KnownIAID(uplink="old", delegation=f"lan{n}", iaid=derived + n) for n in range(3))
+        _, third = numbered(evolve(identity, iaids=away), configuration(ONE))
+        self.assertEqual(third["wan", "lan0"], derived + 3)
 
     def test_consistent(self) -> None:
         """
