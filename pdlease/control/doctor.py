@@ -134,10 +134,11 @@ def _assignment(name: str, assignment: Status, machine: Machine) -> Iterator[Fin
             f"managed no; networkctl status {link}",
         )
     elif problem:
+        is_down = f"link {link} is down" in problem["text"]
         yield _finding(
             "not_installed",
             f"{address} is not on {link}: {problem['text']}.",
-            f"pdleasectl why {name}; pdleasectl reload",
+            f"ip link set {link} up" if is_down else f"pdleasectl why {name}",
         )
 
 
