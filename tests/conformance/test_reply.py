@@ -397,6 +397,14 @@ class LeaseTests(SynchronousTestCase):
         c.reply(association(1, Status(6), prefix(preferred=0, valid=0)))
         self.assertEqual((c.held, c.types()[-1], names(c.last)), ([], "SOLICIT", [PREFIX]))
 
+    def test_failed_takes_nothing_away(self) -> None:
+        """C.8.1-01, C.8.1-04, C.8.1-05, C.8.1-07: lifetimes 0 beside another failure of the association are no word."""
+        for code in (1, 4, 5, 22, 65535):
+            c = renewing()
+            due = c.session.due
+            c.reply(association(1, Status(code), prefix(preferred=0, valid=0)))
+            self.assertEqual((c.held, c.state, c.session.due), ([PREFIX], State.RENEWING, due), code)
+
     def test_taken_away_from_one_of_two(self) -> None:
         """R-18.2.10.1-04: all of one association taken away, the other not answered: the exchange goes on for that."""
         c = renewing(1, 2)
