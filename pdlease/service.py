@@ -233,8 +233,12 @@ class Daemon(ObservedService):
                 config = load(source, self.path)
             except ConfigErrors as problems:
                 raise CannotStart(str(problems)) from None
-            if config.daemon != self.config.daemon:
-                raise CannotStart(f"{self.path}: [daemon] has changed while the daemon was starting; start it again")
+            for table in ("daemon", "remote"):
+                if getattr(config, table) != getattr(self.config, table):
+                    heading = "[daemon]" if table == "daemon" else "[control.remote]"
+                    raise CannotStart(
+                        f"{self.path}: {heading} has changed while the daemon was starting; start it again"
+                    )
             self._instance.hold_uplinks(uplink.link for uplink in config.uplinks)
             self.config, self._source = config, source
 

@@ -657,6 +657,15 @@ class CannotStartTests(DaemonCase):
 
         self.assertIn("[daemon] has changed while the daemon was starting", self.ended(arrange=arrange))
 
+    def test_remote_control_changed_meanwhile(self) -> None:
+        """Nor is remote control, whose socket was made before."""
+        table = "[control.remote]\nlisten = 'tcp:4546:interface=127.0.0.1'\nroles = { '*' = 'viewer' }\n"
+
+        def arrange(machine: Ground) -> None:
+            machine.privilege.configuration = (self.whole(ONE) + table).encode()
+
+        self.assertIn("[control.remote] has changed while the daemon was starting", self.ended(arrange=arrange))
+
     def test_uplinks_changed_meanwhile(self) -> None:
         """Uplinks that changed while the daemon was starting are served as the helper read them."""
 

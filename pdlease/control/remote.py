@@ -99,7 +99,8 @@ class Handshake:
     One client that has not shown who it is, or was turned away and has not heard why.
 
     @param wall: tells the seconds since 1970, by which certificates are dated.
-    @param shaken: given it when it has; answers with the protocol for it, or with why there is none.
+    @param refusals: where it is told if it is turned away.
+    @param admit: given who it is when that is known; answers with the protocol for it, or with why there is none.
     @param over: called once when it is over, well or not.
     """
 
@@ -155,6 +156,7 @@ class Handshake:
         admitted = self._admit(Certified(names=names_in(shown), address=self._address, good_for=good_for))
         if isinstance(admitted, Closing):
             protocol.write(goodbye(admitted))
+            protocol.finish()
             self._linger()
             return None
         self.abandon()

@@ -157,14 +157,18 @@ class TLSProtocol(Protocol):
         """Read on."""
         cast("Any", self.transport).resumeProducing()
 
-    def loseConnection(self) -> None:
-        """Say the end in TLS, and end when all is sent."""
+    def finish(self) -> None:
+        """Say the end in TLS, and decipher nothing more; the connection stays until it is ended."""
         if self._is_shaken and not self._is_over:
             with suppress(ssl.SSLError):
                 # it wants the other side's end as well, which is not waited for
                 self._tls.unwrap()
             self._flush()
         self._is_over = True
+
+    def loseConnection(self) -> None:
+        """Say the end in TLS, and end when all is sent."""
+        self.finish()
         if self.transport is not None:
             self.transport.loseConnection()
 

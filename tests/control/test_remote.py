@@ -522,6 +522,7 @@ class BoundTests(RemoteCase):
         self.addCleanup(staying.close)
         (box,) = read_boxes(await deferToThread(staying.recv, 4096))
         self.assertEqual(box[b"reason"], b"NOT_ALLOWED")
+        self.assertEqual(await deferToThread(staying.recv, 4096), b"")
         self.assertEqual(len(self.gate._handshakes), 1)
         self.clock.advance(5)
         await self.turn(lambda: len(self.gate._handshakes) == 0)
