@@ -257,7 +257,7 @@ class Hooks:
         """The daemon is gone, or was not to be reached; why is told once."""
         if str(problem) != self._excuse:
             self._excuse = str(problem)
-            self._say(f"{problem}  It is tried again.")
+            self._say(f"{str(problem).rstrip('.')}; trying again")
         if self._daemon is not None:
             with suppress(KeyError):
                 self._selector.unregister(self._daemon)
