@@ -16,6 +16,7 @@ from math import inf
 from attrs import evolve
 
 from pdlease.config.model import MAIN_TABLE, NIC, ON_LINK_METRIC, Config, Guest, Switch
+from pdlease.config.plan import number_of
 from pdlease.linksettings import DESCRIPTION, DOWN, GROUP, LINK_ADDRESS, MASTER, STATE, UP, description
 from pdlease.local import local_addresses
 from pdlease.subnets import GuestShare
@@ -173,7 +174,7 @@ def shares_of(config: Config, uplink: str, delegation: str, numbers: Numbers) ->
         evolve(
             share,
             link=links[share.guest, share.nic],
-            number=numbers.get((share.guest, share.nic, uplink, delegation)),
+            number=number_of(numbers, share.guest, share.nic, uplink, delegation),
         )
         for share in config.guest_shares(uplink)
     )

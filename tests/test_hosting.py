@@ -189,6 +189,17 @@ class NumberTests(HostCase):
         self.house.wait(5)
         self.assertEqual(self.delegated()["web2"], before)
 
+    def test_another_first_downstream(self) -> None:
+        """A delegation whose first downstream is another, and which is known by that now, moves no guest."""
+        text = BOTH.replace('["lan0"]', '["lan0", "lan1"]')
+        self.begin(text, numbers={("web1", 0, "wan", "lan0"): 9, ("web2", 0, "wan", "lan0"): 4})
+        before = self.delegated()
+        self.house.replace(text.replace('["lan0", "lan1"]', '["lan1", "lan0"]'))
+        self.house.wait(5)
+        self.assertEqual(self.delegated(), before)
+        known = {key[0]: number for key, number in self.house.kept[-1].items() if key[3] == "lan1"}
+        self.assertEqual(known, {"web1": 9, "web2": 4})
+
     def test_not_written_down(self) -> None:
         """Where numbers cannot be written down they are in use all the same, and are tried again."""
         house = House(BOTH)

@@ -206,6 +206,8 @@ class BeginTests(RouterCase):
         self.assertIn("2001:db8::1/64", again.addresses("lan0"))
         again.wait(5)
         self.assertIn("2001:db8::1/64", again.addresses("lan0"))
+        # nor would a reload remove it, and a dry run does not say that it would
+        self.assertEqual(again.foresee(ONE), ())
         again.server.terms = Terms(pools=(IPv6Network("2001:db8:ff00::/40"),))
         again.silent.clear()
         again.wait(60)

@@ -54,6 +54,22 @@ def carvings(config: Config, prefixes: Prefixes, excluded: Prefixes | None = Non
     return result
 
 
+def number_of(
+    numbers: Mapping[tuple[str, int, str, str], int], guest: str, nic: int, uplink: str, delegation: str
+) -> int | None:
+    """
+    Which /64 of a delegation a NIC has already; C{None} for none.
+
+    A delegation that is known by another name now, since its first downstream is another, is the same for guests: only
+    the first of an uplink has any.
+    """
+    exact = numbers.get((guest, nic, uplink, delegation))
+    if exact is not None:
+        return exact
+    former = (number for key, number in numbers.items() if key[:3] == (guest, nic, uplink))
+    return next(former, None)
+
+
 def plan_document(
     config: Config,
     prefixes: Prefixes,
