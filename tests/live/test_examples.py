@@ -4,6 +4,8 @@ A store and a privilege provider of other distributions: those in C{docs/example
 
 from __future__ import annotations
 
+import atexit
+import functools
 import json
 import os
 import re
@@ -29,6 +31,22 @@ def tests_of(contract: type) -> int:
     return len([name for name in vars(contract) if name.startswith("test_")])
 
 
+@functools.cache
+def installed() -> Path:
+    """A folder with the examples, installed in its folder C{installed}; removed when the process ends."""
+    # not trial's folder: the daemon becomes another user, who must be able to reach it
+    folder = Path(tempfile.mkdtemp(prefix="pdlease-examples-"))
+    atexit.register(shutil.rmtree, folder)
+    folder.chmod(0o755)
+    # building leaves files beside the source
+    sources = [shutil.copytree(EXAMPLES / name, folder / name) for name in ("pdlease-sqlite", "pdlease-audit")]
+    words = ("--quiet", "--no-index", "--no-deps", "--no-build-isolation", "--target", f"{folder}/installed")
+    pip = [sys.executable, "-m", "pip", "install", *words, *map(str, sources)]
+    done = subprocess.run(pip, capture_output=True, text=True, check=False, umask=0o022)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder
+
+
 class ExampleTests(WithServer):
     """The examples are found by C{twisted.plugin}, pass the contracts, and serve a daemon."""
 
@@ -36,16 +54,7 @@ class ExampleTests(WithServer):
         super().setUp()
         unsafe = first_unsafe(pdlease.plugins.__path__)
         stop_without(self, f"others than root may write {unsafe}: plugins are not loaded" if unsafe else None)
-        # not trial's folder: the daemon becomes another user, who must be able to reach it
-        self.folder = Path(tempfile.mkdtemp(prefix="pdlease-examples-"))
-        self.addCleanup(shutil.rmtree, self.folder)
-        self.folder.chmod(0o755)
-        # building leaves files beside the source
-        sources = [shutil.copytree(EXAMPLES / name, self.folder / name) for name in ("pdlease-sqlite", "pdlease-audit")]
-        words = ("--quiet", "--no-index", "--no-deps", "--no-build-isolation", "--target", f"{self.folder}/installed")
-        pip = [sys.executable, "-m", "pip", "install", *words, *map(str, sources)]
-        done = subprocess.run(pip, capture_output=True, text=True, check=False, umask=0o022)
-        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        self.folder = installed()
         self.environment = {"PYTHONPATH": f"{self.folder}/installed:{TOP}", "PYTHONDONTWRITEBYTECODE": "1"}
 
     def passed(self, name: str, *before: str) -> int:

@@ -117,7 +117,7 @@ class FaultTests(WithServer):
         """
         self.begin()
         monitor = self.monitor("address")
-        for number in range(6):
+        for number in range(4):
             self.daemon.ctl("rebind")
             ip("-n", self.network.router, "link", "delete", "wan0")
             time.sleep(0.05 * number)
@@ -132,7 +132,7 @@ class FaultTests(WithServer):
         """A downstream that goes while its address is being put there, over and over, has it in the end, once."""
         self.begin()
         router, lan = self.network.router, self.network.lan
-        for number in range(20):
+        for number in range(12):
             ip("-n", router, "link", "delete", "lan0")
             ip("-n", router, "link", "add", "lan0", "type", "veth", "peer", "name", "host0", "netns", lan)
             ip("-n", router, "link", "set", "lan0", "up")
