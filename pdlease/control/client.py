@@ -265,7 +265,7 @@ def _as_control_error(failure: Failure) -> NoReturn:
         description = problem.description
         raise error_from_wire(problem.errorCode.decode("ascii", "replace"), str(description)) from None
     if isinstance(problem, amp.UnhandledCommand):
-        raise error_from_wire("UNHANDLED", "The daemon does not know this command.") from None
+        raise error_from_wire("UNHANDLED", str(problem)) from None
     raise GoneError(f"The connection to the daemon failed: {failure.getErrorMessage()}") from None
 
 

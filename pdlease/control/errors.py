@@ -113,5 +113,11 @@ ERRORS: dict[str, type[ControlError]] = {
 
 
 def error_from_wire(code: str, message: str) -> ControlError:
-    """The exception for an error answer; an unknown code of a newer daemon becomes a plain L{ControlError}."""
+    """
+    The exception for an error answer; an unknown code of a newer daemon becomes a plain L{ControlError}.
+
+    What AMP itself says of a command that an older daemon does not know is put into words for operators.
+    """
+    if code == UnhandledError.code:
+        message = "The daemon does not know this command: it is older than this program, and should be restarted."
     return ERRORS.get(code, ControlError)(message, code)

@@ -81,5 +81,10 @@ class CommandTests(SynchronousTestCase):
         """A code makes the exception that had it; one of a newer daemon is kept as it is."""
         for code, kind in ERRORS.items():
             self.assertIs(type(error_from_wire(code, "x")), kind)
+        older = error_from_wire("UNHANDLED", "Unhandled Command: b'Teleport'")
+        self.assertEqual(
+            (str(older), older.exit_code),
+            ("The daemon does not know this command: it is older than this program, and should be restarted.", 2),
+        )
         strange = error_from_wire("STRANGE", "words")
         self.assertEqual((type(strange), strange.code, str(strange)), (ControlError, "STRANGE", "words"))
