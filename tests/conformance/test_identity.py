@@ -199,6 +199,23 @@ class DuidTests(RestartedCase):
         self.assertEqual([str(named.network) for ia in sent[0].ia_pds for named in ia.prefixes], ["::/64"])
         self.assertEqual(self.machine.addresses(), {})
 
+    def test_replaced_in_the_file(self) -> None:
+        """
+        R-11-10: the same is so where the file asks for another DUID: what the old client held is not used, and neither
+        renewed nor named; with the DUID as it was the lease is used and asked for.
+        """
+        self.run_once(ONE, bound=True)
+        (kept,) = self.stored.uplinks
+        self.assertEqual(len(kept[1].lease.prefixes), 1)
+        before = self.stored
+        for text, kind, addresses in ((ONE, "REBIND", 1), (of_client("raw:00020000ab11c9"), "SOLICIT", 0)):
+            self.stored = before
+            sent = self.run_once(text, arrange=lambda machine: machine.silent.add(self.link))
+            self.assertEqual(MessageType(sent[0].message_type).name, kind)
+            self.assertEqual(len(self.machine.addresses()), addresses)
+            names = [str(named.network) for ia in sent[0].ia_pds for named in ia.prefixes]
+            self.assertEqual(names, ["2001:db8::/64"] if addresses else ["::/64"])
+
     def test_default(self) -> None:
         """
         R-11-11, R-6355-01: without a word about it the DUID is a UUID (type 4, 18 octets), not a link's address; it is

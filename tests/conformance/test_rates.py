@@ -19,6 +19,7 @@ from pdlease.wire.duid import DUID
 from pdlease.wire.messages import Message
 from pdlease.wire.options import Preference, ServerId, Status
 from tests.conformance.test_reconfigure import agreed, reconfigure
+from tests.house import ONE, House
 from tests.scenarios.conversation import (
     OTHER,
     PREFIX,
@@ -86,6 +87,21 @@ class RateTests(SynchronousTestCase):
         moments = self.flooded()
         self.assertEqual(most_in(moments, 20.0), 20)
         self.assertGreaterEqual(len(moments), 120)
+
+    def test_limit_of_a_configuration(self) -> None:
+        """R-14.1-02: a configuration that says nothing has 20 messages in 20 seconds; it can say another limit."""
+        for text, messages, seconds in ((ONE, 20, 20), (ONE.replace("solicit", "rate_limit = [3, 7]\nsolicit"), 3, 7)):
+            house = House(text)
+            house.add_links()
+            house.silent.add("eth0")
+            house.begin()
+            for _ in range(50):
+                house.uplink().ask(Request.SOLICIT)
+            self.assertEqual(len(house.sent), messages)
+            house.wait(seconds - 0.001)
+            self.assertEqual(len(house.sent), messages)
+            house.wait(0.002)
+            self.assertEqual(len(house.sent), messages + 1)
 
     def test_configured_limit(self) -> None:
         """R-14.1-02: another limit is obeyed: 5 messages in 20 seconds."""
