@@ -85,10 +85,12 @@ def configuration(text: str) -> Config:
     return parse(text.encode(), "/etc/pdlease/pdlease.toml")
 
 
-def datagram(data: bytes, index: int, source: str = SERVER_ADDRESS) -> tuple[Any, ...]:
-    """A datagram as the kernel hands it over, sent to the client's own address."""
-    info = struct.pack("=16sI", OWN.packed, index)
-    return data, (source, 547, 0, index), 0, [(socket.IPPROTO_IPV6, socket.IPV6_PKTINFO, info)]
+def datagram(
+    data: bytes, index: int, source: str = SERVER_ADDRESS, *, to: str = str(OWN), port: int = 547
+) -> tuple[Any, ...]:
+    """A datagram as the kernel hands it over, sent to the client's own address if not to another."""
+    info = struct.pack("=16sI", IPv6Address(to).packed, index)
+    return data, (source, port, 0, index), 0, [(socket.IPPROTO_IPV6, socket.IPV6_PKTINFO, info)]
 
 
 class Line(FakeSocket):

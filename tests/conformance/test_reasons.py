@@ -5,8 +5,6 @@ uplink, and is shown by C{status}, C{why} and C{watch}.
 
 from __future__ import annotations
 
-import socket
-import struct
 from collections.abc import Callable
 from errno import EPERM
 from ipaddress import IPv6Address
@@ -243,7 +241,7 @@ class ShownTests(HouseCase):
         line = house.line()
         whole = datagram(b"\7abc", line.index)
         for reason, arriving in (
-            ("multicast", _sent_to("ff02::1", line.index)),
+            ("multicast", datagram(b"\7abc", line.index, to="ff02::1")),
             ("wrong_link", datagram(b"\7abc", line.index + 1)),
             ("truncated", (*whole[:2], 0x20, whole[3])),
             ("empty", datagram(b"", line.index)),
@@ -348,9 +346,3 @@ class ReasonTests(SynchronousTestCase):
         self.assertIn("signs of another upstream: given up in 40 s", c.session.explain(c.now))
         c.reply(GOOD)
         self.assertNotIn("another upstream", c.session.explain(c.now))
-
-
-def _sent_to(group: str, index: int) -> tuple[object, ...]:
-    """A datagram that was sent to a group."""
-    info = struct.pack("=16sI", IPv6Address(group).packed, index)
-    return b"\7abc", (SERVER_ADDRESS, 547, 0, index), 0, [(socket.IPPROTO_IPV6, socket.IPV6_PKTINFO, info)]

@@ -6,9 +6,7 @@ The requirement behind each point has tests of its own; these are about the mist
 
 from __future__ import annotations
 
-import socket
-import struct
-from ipaddress import IPv6Address, IPv6Network
+from ipaddress import IPv6Network
 from itertools import pairwise
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -24,7 +22,7 @@ from pdlease.wire.options import ElapsedTime, InfMaxRt, OptionRequest, SolMaxRt,
 from pdlease.wire.prefixes import PDExclude
 from tests.conformance.test_ending import stored
 from tests.conformance.test_reconfigure import agreed, reconfigure
-from tests.house import ONE, House
+from tests.house import ONE, House, datagram
 from tests.scenarios.conversation import (
     OTHER,
     PREFIX,
@@ -335,15 +333,9 @@ class PacketTraps(SynchronousTestCase):
             ("ff02::1:2", 547, "fe80::5e", False),
             ("fe80::1", 40000, "2001:db8:9::1", True),
         ):
-            line.arrive(_datagram(answer, destination, line.index, source, port))
+            line.arrive(datagram(answer, line.index, source, to=destination, port=port))
             house.reactor.turn()
             self.assertEqual(uplink.lease.t1_at > t1, taken, destination)
-
-
-def _datagram(data: bytes, destination: str, index: int, source: str, port: int) -> tuple[object, ...]:
-    """A datagram as the kernel hands it over."""
-    info = struct.pack("=16sI", IPv6Address(destination).packed, index)
-    return data, (source, port, 0, index), 0, [(socket.IPPROTO_IPV6, socket.IPV6_PKTINFO, info)]
 
 
 class StaleTraps(SynchronousTestCase):
