@@ -121,7 +121,10 @@ PAGE_COMMAND = Word(
 )
 
 STATUS = _document("Status", "The status document, of all uplinks or of one.", _ANY_UPLINK)
-PLAN = _document("Plan", "The plan document, with the prefixes held now.")
+PLAN = _document(
+    "Plan",
+    "The plan document, with the prefixes held now; `space` in it is what `status --tree --json` answers as `uplinks`.",
+)
 WHY = _document("Why", "A list of sentences: what each uplink does or waits for, and what to check.", _ANY_UPLINK)
 IDENTITY = _document("Identity", "The DUID and the IAIDs in use.")
 GUESTS = _document("Guests", "The links of guests and switches, as in the status document: `{guests, switches}`.")

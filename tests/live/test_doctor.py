@@ -37,7 +37,8 @@ class DoctorTests(WithServer):
 
     def inside(self, command: str) -> None:
         """Run a command line in the router's namespace, as root would."""
-        subprocess.run(("ip", "netns", "exec", self.network.router, "sh", "-ec", command), check=True, timeout=30)
+        words = ("ip", "netns", "exec", self.network.router, "sh", "-ec", command)
+        subprocess.run(words, stdout=subprocess.DEVNULL, check=True, timeout=30)
 
     def assertMended(self, code: str, *amiss: str) -> None:
         """Check that what these commands put amiss is found, and gone after the command that the finding names."""
