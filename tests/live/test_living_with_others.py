@@ -70,8 +70,8 @@ class NetworkdTests(WithOthers):
         time.sleep(0.5)
         ours = ("scope global", "proto 154")
         lines = [line for line in monitor.lines() if line.startswith("Deleted") and any(word in line for word in ours)]
-        until(lambda: self.assignment("lan0")["condition"] == "installed", 10, "the address on lan0")
-        until(lambda: len(self.network.routes()) == 3, 10, "every route")
+        until(lambda: self.assignment("lan0")["condition"] == "installed", 30, "the address on lan0")
+        until(lambda: len(self.network.routes()) == 3, 30, "every route")
         return lines
 
     def test_put_back(self) -> None:
@@ -131,7 +131,7 @@ class FirewallTests(WithOthers):
         """
         self.load()
         self.start(bound=False)
-        until(lambda: "SOLICIT" in self.server.received(), 10, "a Solicit")
+        until(lambda: "SOLICIT" in self.server.received(), 30, "a Solicit")
         time.sleep(0.5)
         self.assertRegex(self.daemon.ctl("why").stdout, "does a firewall drop UDP port 546")
         found = json.loads(self.inside(*self.daemon.ctl_words("doctor", "--json")))["findings"]
@@ -147,7 +147,7 @@ class FirewallTests(WithOthers):
         monitor = self.monitor()
         self.load("udp dport 546 accept")
         self.daemon.ctl("renew")
-        until(lambda: "RENEW" in self.server.received(), 10, "a Renew")
+        until(lambda: "RENEW" in self.server.received(), 30, "a Renew")
         self.until_state("bound")
         self.assertEqual([line for line in monitor.lines() if line.startswith("Deleted")], [])
 
@@ -164,9 +164,9 @@ class ForeignBridgeTests(WithServer):
         self.until_state("bound")
         for _ in range(2):
             self.make_bridge()
-            until(lambda: "2001:db8:1000:1::1/64" in self.network.global_addresses("virbr0"), 10, "the address")
+            until(lambda: "2001:db8:1000:1::1/64" in self.network.global_addresses("virbr0"), 30, "the address")
             ip("-n", self.network.router, "link", "delete", "virbr0")
-            until(lambda: self.assignment("virbr0")["condition"] == "waiting", 10, "the bridge to be missed")
+            until(lambda: self.assignment("virbr0")["condition"] == "waiting", 30, "the bridge to be missed")
 
     def make_bridge(self) -> None:
         """What libvirt does for a network without IPv6, in its order."""
