@@ -9,7 +9,7 @@ from ipaddress import IPv6Network
 from twisted.trial.unittest import SynchronousTestCase
 
 from pdlease.client.occurrences import LeaseChanged, Remembered
-from pdlease.client.reasons import Change, DiscardReason
+from pdlease.client.reasons import Change, DiscardReason, Reason
 from pdlease.client.states import IAState, State
 from pdlease.wire.codes import MessageType
 from pdlease.wire.options import SolMaxRt, Status
@@ -81,6 +81,13 @@ class WholeReplyTests(SynchronousTestCase):
             c = requesting()
             c.reply(Status(code), GOOD)
             self.assertEqual(c.held, [PREFIX], code)
+
+    def test_no_binding_for_all(self) -> None:
+        """C.8.1-03: NoBinding for a whole Reply to a Renew, with associations or none: Request, for all."""
+        for given in ((), (association(1),)):
+            c = renewing()
+            c.reply(Status(3), *given)
+            self.assertEqual((c.types()[-1], names(c.last), c.held, c.discards()), ("REQUEST", [PREFIX], [PREFIX], []))
 
     def test_failed_for_all(self) -> None:
         """C.8.1-03, C.8.1-04: NoBinding and NotOnLink for a whole Reply to a Request: none of its prefixes is used."""
@@ -163,6 +170,7 @@ class LeaseTests(SynchronousTestCase):
         self.assertEqual([ia.iaid for ia in renew.ia_pds], [1, 2])
         c.reply(GOOD, association(2, prefix(SECOND)))
         self.assertEqual((c.held, state_of(c, 2)), ([PREFIX, SECOND], IAState.HELD))
+        self.assertIs(c.session.reason, Reason.SERVED)
 
     def test_nothing_usable(self) -> None:
         """R-18.2.10.1-08, R-18.2.10.1-23: nothing usable, or an empty association: a new search, rate-limited."""
