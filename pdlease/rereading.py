@@ -107,5 +107,8 @@ async def read_again(
         access=renewal,
         changed=changed,
         operations=tuple(router.foresee(config, iaids, lambda uplink: identity.duid_of(uplink.name))),
-        warnings=tuple(unclaimed({name: one.session.lease for name, one in router.uplinks.items()}, iaids)),
+        warnings=(
+            *unclaimed({name: one.session.lease for name, one in router.uplinks.items()}, iaids),
+            *filter(None, (config.remote_problem,)),
+        ),
     )

@@ -142,9 +142,9 @@ class Daemon(ObservedService):
 
         settings = self.config.daemon
         stored = await self._store.load()
-        for remark in stored.remarks:
-            self.log.warn("{remark}", remark=remark)
         await self._take_configuration()
+        for remark in (*stored.remarks, *filter(None, (self.config.remote_problem,))):
+            self.log.warn("{remark}", remark=remark)
         route_socket = await self._privilege.open_route_socket()
         self._watch = watch = self._machine.watch(self._clock, route_socket, settings.route_protocol)
         await watch.start()

@@ -438,6 +438,21 @@ class StartTests(DaemonCase):
         self.start(arrange=arrange)
         self.assertIn("uplink-wan.json: it was set aside", heard)
 
+    def test_incomplete_remote_control(self) -> None:
+        """Where the table for remote control lacks keys there is none, which is told at the start and at a reload."""
+        heard: list[str] = []
+
+        def observe(event: Any) -> None:
+            heard.append(formatEvent(event))
+
+        globalLogPublisher.addObserver(observe)
+        self.addCleanup(globalLogPublisher.removeObserver, observe)
+        daemon = self.start(f"{ONE}[control.remote]\nlisten = 'ssl:port=4546'\n")
+        sentence = "remote control is off: [control.remote] lacks certificate, key, client_ca, roles"
+        self.assertIn(sentence, heard)
+        assert daemon.desk is not None
+        self.assertEqual(self.successResultOf(daemon.desk.reload(True))["warnings"], [sentence])
+
     def test_identity_of_an_earlier_run(self) -> None:
         """The identity of an earlier run is used."""
 

@@ -28,6 +28,8 @@ def advice(config: Config) -> tuple[ConfigError, ...]:
 
 def _all(config: Config) -> Iterator[ConfigError]:
     """Each piece of advice."""
+    if config.remote_problem:
+        yield ConfigError("control.remote", config.remote_problem)
     for uplink in config.uplinks:
         path = joined("uplinks", uplink.name)
         for key, sentence in packets.advice(uplink.raw_options, uplink.request_options):

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from ipaddress import IPv4Network, IPv6Network
 
-from attrs import frozen
+from attrs import field, frozen
 
 from pdlease.config.packets import RawOption, VendorClass, VendorOptions
 from pdlease.config.remote import Remote
@@ -283,6 +283,7 @@ class Config:
     @ivar local: what local addresses are made from.
     @ivar policy: what is allowed at all.
     @ivar remote: remote control, or C{None} for none.
+    @ivar remote_lacks: the keys that the table C{[control.remote]} lacks, for which remote control is off.
     """
 
     daemon: Daemon = Daemon()
@@ -293,6 +294,13 @@ class Config:
     local: Local = Local()
     policy: Policy = Policy()
     remote: Remote | None = None
+    remote_lacks: tuple[str, ...] = field(default=(), eq=False)
+
+    @property
+    def remote_problem(self) -> str:
+        """Why there is no remote control although there is a table for it, as a sentence; or the empty string."""
+        lacks = ", ".join(self.remote_lacks)
+        return f"remote control is off: [control.remote] lacks {lacks}" if lacks else ""
 
     def uplink(self, name: str) -> Uplink | None:
         """The uplink of that name, or C{None}."""

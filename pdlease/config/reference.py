@@ -93,9 +93,9 @@ TABLES = (
         "[control.remote]",
         Remote,
         REMOTE,
-        "Control from other machines, over TLS 1.3 with certificates on both sides.  Without this table there is "
-        "none.  `remote.rst <remote.rst>`_ makes the certificates.  A reload reads the three files again; ``listen`` "
-        "needs a restart.",
+        "Control from other machines, over TLS 1.3 with certificates on both sides.  Without this table, or with one "
+        "that lacks a key, there is none.  `remote.rst <remote.rst>`_ makes the certificates.  A reload reads the "
+        "three files again; ``listen`` needs a restart.",
     ),
 )
 
@@ -107,8 +107,8 @@ SPECIAL = {
     ("[[uplinks.NAME.delegations]]", "iaid"): "derived from the names",
     ("An entry of downstreams", "host"): '``"::1"``; ``"::"`` for a /128',
     **{
-        ("[control.remote]", name): "none: with ``ssl`` it must be given"
-        for name in ("certificate", "key", "client_ca")
+        ("[control.remote]", name): "none: without it remote control is off"
+        for name in ("listen", "certificate", "key", "client_ca", "roles")
     },
 }
 

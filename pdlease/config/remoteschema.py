@@ -17,7 +17,6 @@ REMOTE = (
         "there yet, so it may be one that this daemon assigns.  ``tcp:port=NUMBER:interface=127.0.0.1`` (or "
         "``\\:\\:1``) is without TLS, and only there: every user of this machine has the role that ``roles`` gives to "
         '``"*"``.',
-        True,
     ),
     Key(
         "certificate",
@@ -49,6 +48,5 @@ REMOTE = (
         '{ "email:alice@example.org" = "admin", "DNS:monitor.example.org" = "viewer" }',
         "Who may do what, by a subjectAltName of the client's certificate, whole and without wildcards.  Nobody else "
         "gets in, with however good a certificate.",
-        True,
     ),
 )

@@ -113,11 +113,13 @@ def _config(reading: Reading, document: dict[str, object]) -> Config:
     guests = tuple(_guests(reading, document.get("guests", {}), names))
     guest_errors, reading.errors[before:] = reading.errors[before:], []
     duid = sections.get("identity", IdentitySettings()).duid
+    remote, remote_lacks = _remote(reading, document)
     config = Config(
         uplinks=tuple(_uplinks(reading, document.get("uplinks", {}), guests, duid)),
         switches=tuple(_switches(reading, document.get("switches", {}))),
         guests=guests,
-        remote=_remote(reading, document),
+        remote=remote,
+        remote_lacks=remote_lacks,
         **sections,
     )
     _kept(reading, config)
@@ -392,27 +394,27 @@ def _inside(prefix: IPv6Network, allowed: Iterable[IPv6Network]) -> bool:
     return any(prefix.subnet_of(outer) for outer in allowed)
 
 
-def _remote(reading: Reading, document: Mapping[str, object]) -> Remote | None:
-    """Table C{[control.remote]}, which is all or nothing."""
+def _remote(reading: Reading, document: Mapping[str, object]) -> tuple[Remote | None, tuple[str, ...]]:
+    """Table C{[control.remote]}, which is all or nothing: where keys lack there is none, and they are named."""
     if "control" not in document:
-        return None
+        return None, ()
     outer = reading.table(document["control"], "control")
     reading.keys(outer, "control", (), ("remote",))
     if "remote" not in outer:
-        return None
+        return None, ()
     path = "control.remote"
     before = len(reading.errors)
     table = reading.table(outer["remote"], path)
     keys = reading.keys(table, path, REMOTE)
     is_plain = "listen" in keys and parse_listen(keys["listen"]).is_plain
-    for name in ("certificate", "key", "client_ca"):
-        if is_plain and name in table:
+    files = ("certificate", "key", "client_ca")
+    for name in files if is_plain else ():
+        if name in table:
             reading.wrong(joined(path, name), "has no meaning without TLS")
-        elif not is_plain and name not in table:
-            reading.wrong(joined(path, name), "missing: expected absolute path")
     names = [name for name, _ in keys.get("roles", ())]
     if is_plain and names and names != [ANYBODY]:
         reading.wrong(joined(path, "roles"), f'without TLS nobody is known: expected {{ "{ANYBODY}" = ROLE }}')
     elif not is_plain and ANYBODY in names:
         reading.wrong(joined(path, "roles"), f'"{ANYBODY}": everybody must be named')
-    return Remote(**keys) if len(reading.errors) == before else None
+    lacks = tuple(name for name in ("listen", *(() if is_plain else files), "roles") if name not in table)
+    return (None if lacks or len(reading.errors) > before else Remote(**keys)), lacks

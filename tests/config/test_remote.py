@@ -7,6 +7,7 @@ from __future__ import annotations
 from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
+from pdlease.config.advice import advice
 from pdlease.config.compare import restart_needed
 from pdlease.config.model import Config
 from pdlease.config.remote import Listen, Remote, name_in_certificate, parse_listen
@@ -107,22 +108,25 @@ class RemoteTests(SynchronousTestCase):
 
     def test_off_unless_all_is_said(self) -> None:
         """
-        Without the table there is none; with part of it there is an error for each key that lacks.
+        Without the table there is none; nor is there with part of it, and the keys that lack are a warning.  What is
+        wrong in it is an error all the same.
         """
         self.assertIsNone(parse(SMALLEST.encode(), "x.toml").remote)
         self.assertIsNone(parse(f"{SMALLEST}[control]\n".encode(), "x.toml").remote)
-        self.assertProblems(
-            f"{SMALLEST}[control.remote]\nlisten = 'ssl:port=4546'\n",
-            "control.remote.roles: missing: expected table of DNS:NAME, email:ADDRESS, URI:URI or IP:ADDRESS to admin "
-            "or viewer",
-            "control.remote.certificate: missing: expected absolute path",
-            "control.remote.key: missing: expected absolute path",
-            "control.remote.client_ca: missing: expected absolute path",
-        )
-        self.assertProblems(
-            f'{SMALLEST}[control.remote]\n{FILES}roles = {{ "DNS:a" = "admin" }}\n',
-            "control.remote.listen: missing: expected ssl:port=NUMBER or ssl:port=NUMBER:interface=ADDRESS",
-        )
+        for text, lacking in (
+            ("listen = 'ssl:port=4546'\n", "certificate, key, client_ca, roles"),
+            (f'{FILES}roles = {{ "DNS:a" = "admin" }}\n', "listen"),
+            ("listen = 'tcp:port=4546:interface=127.0.0.1'\n", "roles"),
+        ):
+            config = parse(f"{SMALLEST}[control.remote]\n{text}".encode(), "x.toml")
+            self.assertIsNone(config.remote)
+            (warning,) = advice(config)
+            self.assertEqual(warning.path, "control.remote")
+            self.assertEqual(warning.problem, f"remote control is off: [control.remote] lacks {lacking}")
+            self.assertEqual(parse(to_toml(config).encode(), "x.toml"), config)
+        wrong = problems(f"{SMALLEST}[control.remote]\nlisten = 'ssl:port=0'\ncertificat = 'x'\n")
+        self.assertEqual(len(wrong), 2, wrong)
+        self.assertIn('control.remote.certificat: unknown key; did you mean "certificate"?', wrong)
 
     def test_unknown(self) -> None:
         """
