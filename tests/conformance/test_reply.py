@@ -8,7 +8,7 @@ from ipaddress import IPv6Network
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from pdlease.client.occurrences import LeaseChanged, Remembered
+from pdlease.client.occurrences import LeaseChanged, Moved, Remembered
 from pdlease.client.reasons import Change, DiscardReason, Reason
 from pdlease.client.states import IAState, State
 from pdlease.wire.codes import MessageType
@@ -180,6 +180,13 @@ class LeaseTests(SynchronousTestCase):
             self.assertEqual((c.state, c.types()[-1]), (State.SOLICITING, "SOLICIT"))
             c.advertise(GOOD, preference=255)
             self.assertEqual((c.state, c.discards()), (State.SOLICITING, [DiscardReason.HELD_OFF]))
+
+    def test_nothing_at_all(self) -> None:
+        """R-18.2.10.1-08, C.8.1-06: a Reply with a status and no association: a new search, the server's words told."""
+        c = requesting()
+        c.reply(Status(6, "pool is empty"))
+        moved = c.of(Moved)[-1]
+        self.assertEqual((moved.new, moved.detail), (State.SOLICITING, "NoPrefixAvail (pool is empty)"))
 
     def test_not_on_link(self) -> None:
         """R-18.2.10.1-09: NotOnLink in one association leaves the prefix of another; alone it restarts discovery."""
