@@ -14,7 +14,7 @@ from typing import Any
 from pdlease import RELEASED
 from pdlease.control.blocking import Control
 from pdlease.control.checkup import Machine
-from pdlease.control.errors import ControlError
+from pdlease.control.errors import ControlError, NotAllowedError
 
 Finding = dict[str, str]
 """C{code}, C{text} and C{mend}."""
@@ -38,9 +38,12 @@ def examine(connect: Callable[[], Control], machine: Machine | None = None) -> l
         with connect() as daemon:
             status = daemon.status()
     except ControlError as problem:
-        found = [
-            _finding("daemon_unreachable", str(problem), "systemctl status pdlease, or twistd -n pdlease --config FILE")
-        ]
+        text = str(problem)
+        if isinstance(problem, NotAllowedError) or "be root" in text:
+            found = [_finding("not_allowed", text, "sudo pdleasectl doctor")]
+        else:
+            mend = "systemctl status pdlease, or twistd -n pdlease --config FILE"
+            found = [_finding("daemon_unreachable", text, mend)]
         holder = machine.holder_of_port()
         if holder:
             found.append(_port_taken("every uplink", holder))

@@ -12,7 +12,7 @@ from pdlease import RELEASED
 from pdlease.control.blocking import Control
 from pdlease.control.checkup import Machine, run
 from pdlease.control.doctor import Finding, examine
-from pdlease.control.errors import UnreachableError
+from pdlease.control.errors import ControlError, NotAllowedError, UnreachableError
 from tests.control.daemons import WAN
 
 LINK_LOCAL = "fe800000000000000000000000000001 02 40 20 80     eth0\n"
@@ -217,6 +217,19 @@ class DoctorTests(SynchronousTestCase):
         self.write("net/ipv6_route", "")
         codes = [finding["code"] for finding in examine(_unreachable, self.machine())]
         self.assertEqual(codes, ["daemon_unreachable", "no_default_route"])
+
+    def test_not_allowed(self) -> None:
+        """Who may not ask the daemon is told to ask as root."""
+        for problem in (
+            NotAllowedError("This user may not control the daemon."),
+            UnreachableError("No daemon is reachable: Permission denied (be root, or a member of its group)"),
+        ):
+
+            def refuse(problem: ControlError = problem) -> Control:
+                raise problem
+
+            findings = examine(refuse, self.machine())
+            self.assertEqual((findings[0]["code"], findings[0]["mend"]), ("not_allowed", "sudo pdleasectl doctor"))
 
     def test_unreadable(self) -> None:
         """What cannot be read is not guessed, and names of links lead nowhere else."""
