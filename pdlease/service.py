@@ -32,9 +32,6 @@ from pdlease.places import CannotStart, account, hand_over, make_folder
 if TYPE_CHECKING:
     from pdlease.control.server import ControlService
     from pdlease.desk import Desk
-    from pdlease.guests import Numbers
-    from pdlease.identity import Identity
-    from pdlease.lease import UplinkRecord
     from pdlease.netlink.links import LinkWatch
     from pdlease.rereading import Reading
     from pdlease.router import Router
@@ -138,6 +135,7 @@ class Daemon(ObservedService):
         from pdlease.hosting import Hosting, numbers_of
         from pdlease.identification import suspicion, unclaimed
         from pdlease.ledger import Ledger
+        from pdlease.ownidentity import OwnIdentity
         from pdlease.router import Means, Router
 
         settings = self.config.daemon
@@ -148,17 +146,16 @@ class Daemon(ObservedService):
         route_socket = await self._privilege.open_route_socket()
         self._watch = watch = self._machine.watch(self._clock, route_socket, settings.route_protocol)
         await watch.start()
-        self._identity, iaids = numbered(self._identified(stored.identity, self.config), self.config)
+        self._own = own = OwnIdentity(self._store, self._times, watch.link_named)
+        identity, iaids = numbered(own.under(self.config, stored.identity), self.config)
         lost = suspicion(stored.identity, settings.state, bool(watch.routes))
         if lost:
             self.log.warn("{lost}", lost=lost)
         records = dict(stored.uplinks)
-        await self._forget_strangers(stored.identity, records)
+        await own.begin(identity, stored.identity, records)
         for sentence in unclaimed({name: record.lease for name, record in records.items()}, iaids):
             self.log.warn("{sentence}", sentence=sentence)
-        if self._identity != stored.identity:
-            # persisted before the first packet that bears it (design 18)
-            await self._store.save_identity(self._identity)
+        await own.keep(identity, stored.identity)
         self._journal = journal = Journal(self._times)
         ledger = Ledger(
             os.path.join(settings.state, "ledger"),
@@ -168,7 +165,7 @@ class Daemon(ObservedService):
         self._applier = applier = Applier(
             self._clock, self._privilege, ledger, watch, self._changed, protocol=settings.route_protocol
         )
-        hosting = Hosting(applier, self._clock, self._keep_numbers, self._machine.groups(), numbers_of(self._identity))
+        hosting = Hosting(applier, self._clock, own.keep_numbers, self._machine.groups(), numbers_of(identity))
         hosting.check(self.config)
         means = Means(
             clock=self._clock,
@@ -182,14 +179,14 @@ class Daemon(ObservedService):
             told=journal.record,
             hosting=hosting,
         )
-        self.router = Router(means, self.config, lambda uplink: self._identity.duid_of(uplink.name))
+        self.router = Router(means, self.config, lambda uplink: own.in_force.duid_of(uplink.name))
         self.desk = Desk(
             self.router,
             applier,
             journal,
             clock=self._clock,
             sandbox=lambda: self.sandbox,
-            who=lambda: self._identity,
+            who=lambda: own.in_force,
             reload=self._reload,
             set_log_level=self._set_log_level,
         )
@@ -242,43 +239,6 @@ class Daemon(ObservedService):
             self._instance.hold_uplinks(uplink.link for uplink in config.uplinks)
             self.config, self._source = config, source
 
-    def _identified(self, kept: Identity | None, config: model.Config) -> Identity:
-        """
-        The identity that a configuration asks for.
-
-        @raise CannotStart: when it cannot be made.
-        """
-        from pdlease.identification import identified
-        from pdlease.identity import NoLinkAddress
-
-        def link_address(name: str) -> tuple[int, bytes] | None:
-            link = self._watch.link_named(name) if self._watch is not None else None
-            return (link.hardware_type, link.link_layer_address) if link is not None else None
-
-        try:
-            return identified(kept, config, octets=os.urandom, link_address=link_address, wall=self._times.wall())
-        except NoLinkAddress as problem:
-            raise CannotStart(str(problem)) from None
-
-    async def _forget_strangers(self, kept: Identity | None, records: dict[str, UplinkRecord]) -> None:
-        """
-        Forget what was given to another client than this one is now, before the new identity is kept (R-11-10).
-
-        @param records: what is remembered of uplinks, less that from now on.
-        """
-        from pdlease.identification import strangers
-
-        for name in strangers(kept, self._identity, tuple(records)):
-            self.log.warn(
-                "{uplink}: the DUID changes from {old} to {new}: servers will see another client, and what the old one "
-                "held is forgotten",
-                uplink=name,
-                old=kept.duid_of(name) if kept is not None else "",
-                new=self._identity.duid_of(name),
-            )
-            del records[name]
-            await self._store.forget_uplink(name)
-
     def _clock_jumped(self) -> None:
         """The wall clock was set: what could not be dated may be dated now (R-12-06)."""
         from pdlease.dating import date_leases
@@ -320,7 +280,7 @@ class Daemon(ObservedService):
             self.path,
             self.router,
             self._access,
-            lambda config: self._identified(self._identity, config),
+            self._own.under,
         )
         if not dry_run:
             try:
@@ -344,29 +304,24 @@ class Daemon(ObservedService):
         @raise StoreError: when the identity cannot be kept; nothing has changed then.
         @raise PrivilegeError: when the provider does not accept it; likewise.
         """
-        from attrs import evolve
-
         assert self.router is not None
-        config, identity = reading.config, reading.identity
+        config = reading.config
         held, wanted = ({uplink.link for uplink in one.uplinks} for one in (self.config, config))
         saved = False
         self._check_not_ending()
         try:
             self._instance.hold_uplinks(held | wanted)
-            if identity != self._identity:
-                await self._store.save_identity(identity)
-                saved = True
+            saved = await self._own.keep(reading.identity, self._own.in_force)
             # last of what can be refused: policy and daemon go by the same file, the old one or the new one
             await self._privilege.adopt(reading.source)
             self._check_not_ending()
         except Exception:
             self._instance.hold_uplinks(() if self._ending else held)
             if saved:
-                await self._keep_identity()
+                await self._own.take_back()
             raise
         self._instance.hold_uplinks(wanted)
-        # which /64 guests have may have become known meanwhile
-        self._identity = evolve(identity, subnets=self._identity.subnets)
+        self._own.become(reading.identity)
         self.config, self._source = config, reading.source
         self.router.replace(config, reading.iaids)
         reading.access.put_in_place()
@@ -375,24 +330,6 @@ class Daemon(ObservedService):
         """An answer may be so late that the daemon has come to its end meanwhile."""
         if self._ending:
             raise CannotStart("the daemon is ending")
-
-    async def _keep_identity(self) -> None:
-        """Write down again who the client still is."""
-        from pdlease.interfaces import StoreError
-
-        try:
-            await self._store.save_identity(self._identity)
-        except StoreError as problem:
-            self.log.error("{problem}", problem=problem)
-
-    def _keep_numbers(self, numbers: Numbers) -> Deferred[None]:
-        """Write down which /64 each guest has."""
-        from attrs import evolve
-
-        from pdlease.hosting import known_subnets
-
-        self._identity = evolve(self._identity, subnets=known_subnets(numbers))
-        return self._store.save_identity(self._identity)
 
     # The end.
 

@@ -466,7 +466,7 @@ class StartTests(DaemonCase):
         """A stored lease is applied at once and asked for by Rebind (design 19)."""
         daemon = self.bound()
         assert daemon.router is not None
-        record, identity = daemon.router.uplinks["wan"].record, daemon._identity
+        record, identity = daemon.router.uplinks["wan"].record, daemon._own.in_force
         self.successResultOf(daemon.stopService())
 
         def arrange(machine: Ground) -> None:
@@ -818,10 +818,10 @@ class ReloadTests(DaemonCase):
         """Why a reload is refused; nothing has changed then."""
         router = self.daemon.router
         assert router is not None
-        before = self.daemon.config, dict(router.uplinks), self.daemon._identity, set(self.daemon._instance._names)
+        before = self.daemon.config, dict(router.uplinks), self.daemon._own.in_force, set(self.daemon._instance._names)
         failure = self.failureResultOf(self.reload(text), Refused)
         self.assertEqual(self.machine.privilege.adopted, [], "the helper goes by a file that the daemon refused")
-        after = self.daemon.config, dict(router.uplinks), self.daemon._identity, set(self.daemon._instance._names)
+        after = self.daemon.config, dict(router.uplinks), self.daemon._own.in_force, set(self.daemon._instance._names)
         self.assertEqual(before, after)
         return failure.getErrorMessage()
 
@@ -883,7 +883,7 @@ class ReloadTests(DaemonCase):
         self.assertEqual(set(daemon._instance._names), {self.link, self.second})
         self.machine.wait(4)
         self.assertEqual(len(self.machine.addresses("lan1")), 1)
-        self.assertEqual({known.uplink for known in daemon._identity.iaids}, {"wan", "dsl"})
+        self.assertEqual({known.uplink for known in daemon._own.in_force.iaids}, {"wan", "dsl"})
         self.successResultOf(self.reload(ONE))
         self.assertEqual(set(daemon._instance._names), {self.link})
         self.assertEqual(self.machine.addresses("lan1"), {})
@@ -950,7 +950,7 @@ class ReloadTests(DaemonCase):
             PrivilegeError("adopt the configuration", ESTALE, "read since")
         )
         self.assertEqual(self.refused(TWO), "adopt the configuration: read since")
-        self.assertEqual(self.successResultOf(self.machine.store.load()).identity, daemon._identity)
+        self.assertEqual(self.successResultOf(self.machine.store.load()).identity, daemon._own.in_force)
 
     def test_adopted_last(self) -> None:
         """
@@ -961,7 +961,7 @@ class ReloadTests(DaemonCase):
         seen: list[tuple[bool, bool]] = []
 
         def adopt(source: bytes) -> Deferred[None]:
-            saved = self.successResultOf(self.machine.store.load()).identity != daemon._identity
+            saved = self.successResultOf(self.machine.store.load()).identity != daemon._own.in_force
             seen.append((source == self.whole(TWO).encode(), saved and "dsl" not in daemon.router.uplinks))
             return succeed(None)
 
@@ -1054,7 +1054,7 @@ class DuidTests(DaemonCase):
         """
         daemon = self.bound()
         assert daemon.router is not None
-        record, identity = daemon.router.uplinks["wan"].record, daemon._identity
+        record, identity = daemon.router.uplinks["wan"].record, daemon._own.in_force
         self.successResultOf(daemon.stopService())
 
         def arrange(machine: Ground) -> None:
@@ -1078,5 +1078,5 @@ class DuidTests(DaemonCase):
         for form in ("uuid", f"llt:{self.link}"):
             first = self.duid("uuid", form, Identity(duid=CLIENT))
             self.machine.times.pass_time(1000)
-            self.assertEqual(self.duid("uuid", form, self.daemon._identity), first)
+            self.assertEqual(self.duid("uuid", form, self.daemon._own.in_force), first)
             self.assertNotEqual(first, CLIENT)
