@@ -12,7 +12,7 @@ from ipaddress import IPv4Network, IPv6Network
 
 from attrs import fields, frozen
 
-from pdlease.config import schema
+from pdlease.config import guestschema, schema
 from pdlease.config.model import (
     NIC,
     Daemon,
@@ -77,17 +77,17 @@ TABLES = (
     Table(
         "[switches.NAME]",
         Switch,
-        schema.SWITCH,
+        guestschema.SWITCH,
         "A bridge that is made ready for guests.",
     ),
     Table(
         "[guests.NAME]",
         Guest,
-        schema.GUEST,
+        guestschema.GUEST,
         "A virtual machine or container whose links are configured the moment they appear.",
     ),
-    Table("[[guests.NAME.nics]]", NIC, schema.NIC, "One link of a guest, as the host sees it."),
-    Table("[local]", Local, schema.LOCAL, "What the local addresses of guests are made from."),
+    Table("[[guests.NAME.nics]]", NIC, guestschema.NIC, "One link of a guest, as the host sees it."),
+    Table("[local]", Local, guestschema.LOCAL, "What the local addresses of guests are made from."),
     Table("[policy]", Policy, schema.POLICY, "What the helper allows at all."),
     Table(
         "[control.remote]",

@@ -2,7 +2,8 @@
 The keys of the configuration file: one row for each, with what it means.
 
 L{pdlease.config.toml} reads files by these rows and L{pdlease.config.reference} writes the documentation from them, so
-that neither can know a key that the other does not.  Defaults are those of L{pdlease.config.model}.
+that neither can know a key that the other does not.  Defaults are those of L{pdlease.config.model}.  The rows of
+switches and guests are L{pdlease.config.guestschema}, those of remote control L{pdlease.config.remoteschema}.
 """
 
 from __future__ import annotations
@@ -337,85 +338,6 @@ DOWNSTREAM = (
         '"::1"',
         "The router's own address within the subnet.  It must fit behind the length, and only a /127 or /128 may have "
         "host part zero, which elsewhere is the subnet-router anycast address.",
-    ),
-)
-
-SWITCH = (
-    Key("link", values.link_name, "name of a link", '"br0"', "The bridge, which must exist."),
-    Key(
-        "group",
-        values.group,
-        "number, or name of a group",
-        "7",
-        "Link group for the ports of this switch that have none of their own.",
-    ),
-    Key("vrf", values.optional_link, "name of a link, or empty", '"blue"', "VRF that the bridge is put into."),
-    Key("up", values.flag, "true or false", "false", "Whether the bridge is put up, or down."),
-)
-
-GUEST = (
-    Key(
-        "id",
-        values.whole(1, 0xFFFFFFFF),
-        "whole number, from 1",
-        "1",
-        "Number of the guest, different from all others: its local addresses follow from it, and guests get delegated "
-        "subnets in its order.",
-        True,
-    ),
-)
-
-NIC = (
-    Key("link", values.link_name, "name of a link", '"tap0"', "The NIC's link on this host.", True),
-    Key("switch", values.text, "name of a switch, or empty", '"lab"', "The switch that it becomes a port of."),
-    Key(
-        "group",
-        values.group,
-        "number, or name of a group",
-        "7",
-        "Link group; without one, that of the switch.  A link has one group only.",
-    ),
-    Key("vrf", values.optional_link, "name of a link, or empty", '"blue"', "VRF; without one, that of the switch."),
-    Key("up", values.flag, "true or false", "false", "Whether the link is put up, or down."),
-    Key(
-        "local",
-        values.flag,
-        "true or false",
-        "true",
-        "Whether the link gets the host's side of a /31 and a /96 out of ``[local]``.",
-    ),
-    Key(
-        "delegate",
-        values.text,
-        "name of an uplink, or empty",
-        '"wan"',
-        "Uplink whose first delegation gives this NIC a /64.",
-    ),
-    Key(
-        "mac",
-        values.mac,
-        '``"derived"``, an address of six octets, or empty',
-        '"02:00:5e:10:00:01"',
-        "Link-layer address of the link on this host, which the guest sees as its router's; ``derived`` for one that "
-        "follows from the guest's id and name.  Without it the address is left alone.  The guest's own is for whatever "
-        "runs the guest to give.",
-    ),
-)
-
-LOCAL = (
-    Key(
-        "prefix",
-        values.local_prefix,
-        "IPv4 prefix of length 1 to 16",
-        '"100.64.0.0/10"',
-        "Every guest has a block of 256 addresses of it, at its number, and every NIC a /31 of that.",
-    ),
-    Key(
-        "inet6",
-        values.local_prefix6,
-        "IPv6 prefix of length 1 to 64",
-        '"fd12:3456:789a:bcde::/64"',
-        "Every NIC has a /96 of it.  Without it there are no local IPv6 addresses.",
     ),
 )
 

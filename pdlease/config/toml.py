@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from ipaddress import IPv6Network
 from typing import Any
 
-from pdlease.config import schema, values
+from pdlease.config import guestschema, schema, values
 from pdlease.config.checks import LARGEST, MOST_DELEGATIONS, delegation_key, does_not_fit, too_large, turns_back
 from pdlease.config.errors import ConfigError, ConfigErrors
 from pdlease.config.model import (
@@ -103,7 +103,7 @@ def _config(reading: Reading, document: dict[str, object]) -> Config:
     for name, rows, model in (
         ("daemon", schema.DAEMON, Daemon),
         ("identity", schema.IDENTITY, IdentitySettings),
-        ("local", schema.LOCAL, Local),
+        ("local", guestschema.LOCAL, Local),
         ("policy", schema.POLICY, Policy),
     ):
         if name in document:
@@ -308,7 +308,7 @@ def _downstream_table(reading: Reading, path: str, table: Mapping[str, object]) 
 def _switches(reading: Reading, value: object) -> Iterable[Switch]:
     """Every table of C{[switches]}."""
     for path, name, table in reading.named(value, "switches"):
-        keys = reading.keys(table, path, schema.SWITCH, ("locked",), dotted=True)
+        keys = reading.keys(table, path, guestschema.SWITCH, ("locked",), dotted=True)
         _refuse_lock(reading, path, table)
         link = _link(reading, path, name, keys, table)
         if link is not None:
@@ -319,7 +319,7 @@ def _switches(reading: Reading, value: object) -> Iterable[Switch]:
 def _guests(reading: Reading, value: object, names: Mapping[str, tuple[str, ...]]) -> Iterable[Guest]:
     """Every table of C{[guests]}."""
     for path, name, table in reading.named(value, "guests"):
-        keys = reading.keys(table, path, schema.GUEST, ("nics",), dotted=True)
+        keys = reading.keys(table, path, guestschema.GUEST, ("nics",), dotted=True)
         if "id" in keys:
             reading.claim("guest", keys["id"], joined(path, "id"), "this id has a guest already:")
         nics = tuple(_nics(reading, joined(path, "nics"), table, names))
@@ -336,7 +336,7 @@ def _nics(
         return
     for inner, value in reading.array(table["nics"], path, "tables"):
         nic = reading.table(value, inner)
-        keys = reading.keys(nic, inner, schema.NIC, ("locked",))
+        keys = reading.keys(nic, inner, guestschema.NIC, ("locked",))
         _refuse_lock(reading, inner, nic)
         if "link" in keys:
             reading.claim("port or switch", keys["link"], joined(inner, "link"), "this link is in use already:")

@@ -12,7 +12,7 @@ from ipaddress import IPv4Network, IPv6Address, IPv6Network
 
 from attrs import AttrsInstance, fields
 
-from pdlease.config import schema, values
+from pdlease.config import guestschema, schema, values
 from pdlease.config.model import Config, Delegation, Guest, Switch, Uplink
 from pdlease.config.packets import RawOption, VendorClass, VendorOptions, written_word
 from pdlease.config.remoteschema import REMOTE
@@ -34,9 +34,9 @@ def to_toml(config: Config, with_plan: bool = False) -> str:
         *_section("daemon", config.daemon, schema.DAEMON),
         *_section("identity", config.identity, schema.IDENTITY),
         *(table for uplink in config.uplinks for table in _uplink(uplink, with_plan)),
-        *(_named("switches", switch, schema.SWITCH) for switch in config.switches),
+        *(_named("switches", switch, guestschema.SWITCH) for switch in config.switches),
         *(table for guest in config.guests for table in _guest(guest)),
-        *_section("local", config.local, schema.LOCAL),
+        *_section("local", config.local, guestschema.LOCAL),
         *_section("policy", config.policy, schema.POLICY),
         *(() if config.remote is None else _section("control.remote", config.remote, REMOTE)),
     ]
@@ -142,6 +142,6 @@ def _downstream(downstream: Downstream) -> str:
 
 
 def _guest(guest: Guest) -> Iterator[str]:
-    yield _named("guests", guest, schema.GUEST)
+    yield _named("guests", guest, guestschema.GUEST)
     for nic in guest.nics:
-        yield _table(f"[[guests.{key(guest.name)}.nics]]", _keys(nic, schema.NIC))
+        yield _table(f"[[guests.{key(guest.name)}.nics]]", _keys(nic, guestschema.NIC))

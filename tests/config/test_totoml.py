@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from pdlease.config import leasedconf, schema, toml
+from pdlease.config import guestschema, leasedconf, schema, toml
 from pdlease.config.model import Config
 from pdlease.config.toconf import to_conf
 from pdlease.config.totoml import text, to_toml
@@ -24,7 +24,7 @@ EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "pdlease.toml"
 
 SMALLEST = '[uplinks.eth0]\n{}\n[[uplinks.eth0.delegations]]\ndownstreams = ["lan0"]\n'
 
-ROWS = {"daemon": schema.DAEMON, "identity": schema.IDENTITY, "local": schema.LOCAL, "policy": schema.POLICY}
+ROWS = {"daemon": schema.DAEMON, "identity": schema.IDENTITY, "local": guestschema.LOCAL, "policy": schema.POLICY}
 
 
 def keys(rows: tuple[schema.Key, ...], *without: str) -> st.SearchStrategy[str]:
@@ -48,8 +48,8 @@ def files(draw: st.DrawFn) -> str:
         parts.append(
             f"downstreams = [{{ link = 'reserve',\t{', '.join(draw(keys(schema.DOWNSTREAM)).splitlines())} }}]"
         )
-    parts.append(f"[switches.lab]\n{draw(keys(schema.SWITCH))}")
-    parts.append(f"[guests.web1]\nid = 7\n[[guests.web1.nics]]\nlink='tap0'\n{draw(keys(schema.NIC, 'delegate'))}")
+    parts.append(f"[switches.lab]\n{draw(keys(guestschema.SWITCH))}")
+    parts.append(f"[guests.web1]\nid = 7\n[[guests.web1.nics]]\nlink='tap0'\n{draw(keys(guestschema.NIC, 'delegate'))}")
     return "\n".join(parts).replace(",  }", " }").replace(",\t }", " }")
 
 
