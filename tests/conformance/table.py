@@ -22,7 +22,9 @@ HERE = Path(__file__).parent
 SHOWING = ("conformance", "live", "scenarios", "wire")
 """The folders whose tests can show a row."""
 
-NAMES = re.compile(r"\b(?:(?:R|WPD|PDX|PF)-[0-9A-Za-z]+(?:\.[0-9]+)*(?:-[0-9]+)?|9096-[A-Z]+(?:-[0-9]+)?|[ABC](?:\.[0-9]+)+-[0-9]+)\b")
+NAMES = re.compile(
+    r"\b(?:(?:R|WPD|PDX|PF)-[0-9A-Za-z]+(?:\.[0-9]+)*(?:-[0-9]+)?|9096-[A-Z]+(?:-[0-9]+)?|[ABC](?:\.[0-9]+)+-[0-9]+)\b"
+)
 """What the name of a row looks like."""
 
 LEAD = re.compile(rf"\s*(?:{NAMES.pattern}|[A-D]\.[0-9.]+|[0-9][0-9.]*|[A-Z][0-9]+|and|,|;|\s|\([^)]*\))+:")

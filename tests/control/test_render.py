@@ -118,6 +118,11 @@ class StatusTests(SynchronousTestCase):
         shown = render.plan_text({"uplinks": {"wan": [part]}}, PLAIN)
         self.assertIn("2001:db8::/64  excluded, kept for the uplink, this router 2001:db8::2\n", shown)
 
+    def test_stale(self) -> None:
+        """A subnet that is over stands behind its link, with how long hosts should still be told."""
+        gone = {"link": "lan0", "subnet": "2001:db8:9::/64", "seconds": 5399}
+        self.assertIn("lan0      2001:db8:9::/64  over, hosts to be told for 1 h 29 min", self.text(stale=[gone]))
+
     def test_unassigned(self) -> None:
         """Links that get nothing are named."""
         self.assertIn("  lan9      no room", self.text(unassigned=["lan9"]))
