@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from ipaddress import IPv4Interface, IPv6Interface, IPv6Network, ip_interface
 from typing import Any
 
@@ -187,7 +188,7 @@ class Ledger:
 
     def _load(self, path: str) -> None:
         try:
-            with open(path, "rb") as file:
+            with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
                 data = file.read(FILE_LIMIT)
         except FileNotFoundError:
             return
@@ -245,13 +246,18 @@ class Ledger:
             self._tell(f"the ledger {self._path} is written again")
 
     def _is_there(self, path: str) -> bool:
-        """Whether the file can be appended to: opened before and not removed since, or opened now."""
+        """
+        Whether the file can be appended to: opened before and not removed since, or opened now; one that has a second
+        name may be somebody else's, under a name that the folder's owner gave it for root to write to.
+        """
         if self._descriptor is None:
             try:
-                self._descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW)
+                self._descriptor = os.open(
+                    path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+                )
             except OSError:
                 return False
-        return os.fstat(self._descriptor).st_nlink > 0
+        return os.fstat(self._descriptor).st_nlink == 1
 
     def _write(self, lines: list[str]) -> None:
         assert self._descriptor is not None
@@ -264,13 +270,10 @@ class Ledger:
         """Replace the file by one with nothing but what is ours now."""
         self.close()
         new = path + ".new"
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
-        try:
-            self._descriptor = os.open(new, flags, 0o600)
-        except PermissionError:
-            # Left there by another user, e.g. by root; the folder is ours.
+        # Never what is there already: root would write to, and hand over, another name of somebody's file.
+        with suppress(FileNotFoundError):
             os.unlink(new)
-            self._descriptor = os.open(new, flags, 0o600)
+        self._descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
         self._hand_over(path)
         self._lines = 0
         self._write([f'{{"ledger": 1, "boot": {_text(self._boot)}}}\n', *map(_line, self._entries.values())])

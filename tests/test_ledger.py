@@ -290,6 +290,27 @@ class DamageTests(LedgerTestCase):
         ledger.note([ADDRESS])
         self.assertEqual((set(ledger.entries), len(self.told)), ({ADDRESS.key}, 1))
 
+    def test_other_names_of_files(self) -> None:
+        """
+        Whoever owns the folder cannot have root write, by the ledger, to another file that a name in it leads to: a
+        second name of it, or a symbolic link.
+        """
+        other = self.folder / "other"
+        other.write_text("somebody's\n")
+        for make in (os.link, os.symlink):
+            for name in ("ledger", "ledger.new"):
+                make(other.absolute(), self.folder / name)
+            self.open().note([ADDRESS])
+            self.assertEqual((other.read_text(), self.entries()), ("somebody's\n", {ADDRESS}))
+            self.path.unlink()
+
+    def test_pipe(self) -> None:
+        """Pipes in the place of the ledger do not keep the daemon from starting."""
+        for name in ("ledger", "ledger.new"):
+            os.mkfifo(self.folder / name)
+        self.open().note([ADDRESS])
+        self.assertEqual(self.entries(), {ADDRESS})
+
     @skipIf(os.geteuid() != 0, "needs root to act for two users")
     def test_left_by_root(self) -> None:
         """What root makes it gives to the folder's owner, and what root left behind does not lock the daemon out."""

@@ -131,8 +131,18 @@ def _let_in(path: str, is_for_group: bool, users: list[int], groups: list[int]) 
     except OSError as problem:
         if problem.errno not in (errno.ENOTSUP, errno.EINVAL):
             raise
-        # EINVAL: a user namespace does not know one of them
-        os.chmod(path, 0o666)
+        # EINVAL: a user namespace does not know one of them; ENOTSUP is also what a symbolic link says
+        _let_everybody_in(path)
+
+
+def _let_everybody_in(path: str) -> None:
+    """Open the socket's file to all users; what took its place meanwhile, in a folder of others, stays as it is."""
+    descriptor = os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        if stat.S_ISSOCK(os.fstat(descriptor).st_mode):
+            os.chmod(f"/proc/self/fd/{descriptor}", 0o666)
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager

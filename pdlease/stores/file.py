@@ -213,7 +213,10 @@ class FileStore:
     def _write(self, name: str, data: bytes) -> None:
         """Put a file in place, whole or not at all."""
         temporary = os.path.join(self.folder, f".{name}.new")
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
+        # Never what is there already: root would write through another name that the folder's owner gave to some file.
+        with suppress(FileNotFoundError):
+            os.unlink(temporary)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         descriptor = self.system.open(temporary, flags, 0o600)
         try:
             try:

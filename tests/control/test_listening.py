@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 import pdlease
 from pdlease.config.remote import Listen
-from pdlease.control.listening import listen_remote, listen_socket
+from pdlease.control.listening import _let_everybody_in, listen_remote, listen_socket
 from pdlease.control.peers import ControlSocketError
 
 
@@ -119,6 +119,19 @@ class ListenTests(SynchronousTestCase):
             check=False,
         )
         self.assertEqual((done.stdout, done.stderr), ("['0o666', '0o660']\n", ""))
+
+    def test_replaced_meanwhile(self) -> None:
+        """
+        Where the folder belongs to somebody else, who puts a link in the socket's place before everybody is let in, no
+        other file is opened to anybody.
+        """
+        with open("file", "w"):
+            pass
+        os.chmod("file", 0o600)
+        os.symlink("file", "link")
+        for name in ("link", "file"):
+            _let_everybody_in(name)
+        self.assertEqual(stat.S_IMODE(os.stat("file").st_mode), 0o600)
 
     if os.geteuid() != 0:
         test_access_list.skip = "only root names other users, and mounts"  # type: ignore[attr-defined]

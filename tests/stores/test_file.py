@@ -212,6 +212,20 @@ class FolderTests(FolderCase):
         self.successResultOf(self.store().save_uplink("wan", later))
         self.assertEqual(self.loaded().uplinks, (("wan", later),))
 
+    def test_other_names_of_files(self) -> None:
+        """
+        Whoever owns the folder cannot have root write to another file that a name in it leads to, be it a second name
+        of it or a symbolic link, nor wait for a pipe.
+        """
+        self.filled()
+        other = self.path("other")
+        other.write_text("somebody's")
+        for number, make in enumerate((os.link, os.symlink, lambda _, name: os.mkfifo(name)), 1):
+            make(other.absolute(), self.path(".uplink-wan.json.new"))
+            later = record(self.times.boot() + 400.0 * number)
+            self.successResultOf(self.store().save_uplink("wan", later))
+            self.assertEqual((other.read_text(), self.loaded().uplinks), ("somebody's", (("wan", later),)))
+
     def test_plain_renewals_are_coalesced(self) -> None:
         """
         A renewal that says nothing new is written at most once in five minutes (design 18).
