@@ -87,6 +87,8 @@ def _sentences(who: str, standing: Document) -> Iterator[str]:
         return
     for problem in standing["problems"]:
         yield f"{who}: {problem['operation']}: {problem['text']}."
+    if standing["reason_text"] is not None:
+        yield f"{who}: {standing['link']} is not ready: {standing['reason_text']}."
 
 
 def _standing(link: str, wanted: Iterable[Wanted], applier: Applier, table: KernelTable) -> Document:
@@ -94,9 +96,12 @@ def _standing(link: str, wanted: Iterable[Wanted], applier: Applier, table: Kern
     present = table.link_named(link) is not None
     states = [applier.state_of(item) for item in wanted] if present else []
     problems = [state.problem for state in states if state.problem is not None]
+    missing = [state for state in states if state.condition is not Condition.INSTALLED]
+    waiting = next((state.condition.value for state in missing if state.problem is None), None)
     return {
         "present": present,
-        "ready": present and all(state.condition is Condition.INSTALLED for state in states),
+        "ready": present and not missing,
+        "reason_text": waiting,
         "problems": [
             {"operation": problem.operation, "errno": problem.errno, "text": problem.text} for problem in problems
         ],

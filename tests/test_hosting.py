@@ -8,6 +8,7 @@ import json
 from importlib.resources import files
 from typing import Any
 
+from attrs import evolve
 from jsonschema import validate
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -16,7 +17,7 @@ from pdlease.config.toml import parse
 from pdlease.hosting import RETRY, known_subnets, numbers_of
 from pdlease.identity import Identity, KnownSubnet
 from pdlease.interfaces import Refused
-from pdlease.kernel import Link
+from pdlease.kernel import ADDRESS_TENTATIVE, Link
 from pdlease.operations import PrivilegeError, SetGroup
 from pdlease.places import CannotStart
 from tests.house import CLIENT, ONE, House
@@ -259,9 +260,24 @@ class DocumentTests(HostCase):
                 "ports": ["tap0"],
                 "present": True,
                 "ready": True,
+                "reason_text": None,
                 "problems": [],
             },
         )
+
+    def test_not_ready(self) -> None:
+        """What is not ready although nothing is in the way says what it waits for."""
+        self.begin()
+        self.appear("tap0")
+        self.house.kernel.carrier("br0", False)
+        for address in tuple(self.house.kernel.heard.addresses.values()):
+            if address.address.version == 6 and address.index == self.link("br0").index:
+                self.house.kernel.heard.addresses[address.key] = evolve(address, flags=ADDRESS_TENTATIVE)
+        sentence = "its link has no carrier, and duplicate address detection waits for that"
+        (nic,) = self.status()["guests"]["web1"]
+        self.assertEqual((nic["ready"], nic["reason_text"], nic["problems"]), (False, sentence, []))
+        assert self.house.desk is not None
+        self.assertIn(f"guest web1: tap0 is not ready: {sentence}.", self.house.desk.why(None))
 
     def test_absent(self) -> None:
         """A link that is not there is told as such, and why says that it is waited for."""

@@ -46,7 +46,7 @@ _CONDITION_COLOURS = {
 }
 # an uplink that changed goes on where it can: what is done with it stands among the operations
 _KINDS_OF_CHANGE = {"replaced": "changed"}
-_LINK_STATE = ("link", "present", "ready", "problems")
+_LINK_STATE = ("link", "present", "ready", "reason_text", "problems")
 
 
 def status_text(document: Document, paint: Paint) -> str:
@@ -201,7 +201,10 @@ def _readiness(link: Document, paint: Paint) -> str:
         return ""
     if link.get("ready"):
         return paint("ready", Colour.GOOD)
-    return paint("not ready", Colour.WAITING) if link.get("present") else paint("no such link", Colour.WAITING)
+    if not link.get("present"):
+        return paint("no such link", Colour.WAITING)
+    reason = link.get("reason_text")
+    return paint(f"not ready: {plain(reason)}" if reason else "not ready", Colour.WAITING)
 
 
 def _problems(link: Document, paint: Paint) -> list[str]:

@@ -212,6 +212,9 @@ class StatusTests(SynchronousTestCase):
         """Guests are shown with each of their links."""
         text = render.guests_text({"guests": {"web1": [{"link": "tap0", "delegated": "2001:db8:0:1::/64"}]}}, PLAIN)
         self.assertEqual(text, "web1\n  tap0  delegated 2001:db8:0:1::/64\n")
+        nic = {"link": "tap0", "up": True, "present": True, "ready": False, "reason_text": "it has been asked for"}
+        text = render.guests_text({"guests": {"web1": [nic]}}, PLAIN)
+        self.assertEqual(text, "web1\n  tap0  not ready: it has been asked for  up True\n")
 
 
 class OtherTests(SynchronousTestCase):
