@@ -104,6 +104,7 @@ def uplink_document(uplink: Uplink, share: Share, applier: Applier, now: float) 
         "unassigned": unassigned(share.carvings),
         "information": information(session.information),
         "store_problem": uplink.keeper.problem or None,
+        "advertisements_problem": uplink.upstream.deafness() or None,
     }
 
 

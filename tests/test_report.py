@@ -186,6 +186,14 @@ class DocumentTests(ReportCase):
             self.why(),
         )
 
+    def test_deaf(self) -> None:
+        """Where the kernel ignores Router Advertisements the status says so, whatever the uplink waits for."""
+        house = self.house()
+        self.assertIs(self.document()["advertisements_problem"], None)
+        house.kernel._set_link(evolve(house.kernel._named("eth0"), ignores_routers=True))
+        house.wait(0.1)
+        self.assertIn("eth0/accept_ra would have to be 2", str(self.document()["advertisements_problem"]))
+
 
 class ServedTests(ReportCase):
     """Tests of L{is_served}."""

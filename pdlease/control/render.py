@@ -102,6 +102,9 @@ def _uplink(name: str, uplink: Document, paint: Paint) -> Iterator[str]:
     rows += [("reasons", line) for line in _counted(uplink, "reason_")]
     if uplink.get("store_problem"):
         rows.append(("not kept", paint(uplink["store_problem"], Colour.BAD)))
+    deaf = uplink.get("advertisements_problem")
+    if deaf and deaf not in (uplink.get("reason_text") or ""):
+        rows.append(("not heard", paint(plain(deaf), Colour.WAITING)))
     width = max(8, *(len(label) for label, _ in rows))
     yield from (f"  {label:<{width}}  {value}" for label, value in rows)
 

@@ -309,12 +309,16 @@ class RouterFirstTests(HouseCase):
         self.assertIn("/proc/sys/net/ipv6/conf/eth0/accept_ra would have to be 2", self.waits_for)
 
     def test_deaf_without_need(self) -> None:
-        """An uplink that needs no router starts all the same; C{why} tells that changes will not be noticed."""
+        """An uplink that needs no router starts all the same; status and C{why} tell what will not be noticed."""
         house = self.begin()
         self.house.kernel._set_link(evolve(house.kernel._named("eth0"), ignores_routers=True))
         self.assertEqual(self.sent(3), ["SOLICIT", "REQUEST"])
         lines = explanation(house.uplink(), house.router.shares["wan"], house.applier, house.clock.seconds())
         self.assertTrue(any("ignores Router Advertisements" in line for line in lines), lines)
+        told = uplink_document(house.uplink(), house.router.shares["wan"], house.applier, house.clock.seconds())[
+            "advertisements_problem"
+        ]
+        self.assertIn("/proc/sys/net/ipv6/conf/eth0/accept_ra would have to be 2", str(told))
 
 
 class PFlagTests(HouseCase):

@@ -127,6 +127,13 @@ class StatusTests(SynchronousTestCase):
         """Links that get nothing are named."""
         self.assertIn("  lan9      no room", self.text(unassigned=["lan9"]))
 
+    def test_deaf(self) -> None:
+        """That Router Advertisements are not heard is said, once: not where it is what is waited for."""
+        deaf = "the kernel ignores Router Advertisements on eth0"
+        self.assertIn(f"  not heard  {deaf}", self.text(advertisements_problem=deaf))
+        waits = self.text(advertisements_problem=deaf, reason_text=f"waiting for the M or O flag, but {deaf}")
+        self.assertEqual(waits.count(deaf), 1)
+
     def test_next_message(self) -> None:
         """What comes next is said once, by itself; a reason that only looks like it is left alone."""
         for said, shown in (
