@@ -133,6 +133,15 @@ class ChangeTests(HouseCase):
         self.assertEqual(self.sent(), ["RENEW"])
         self.assertEqual(self.signs(), [["own_address"]])
 
+    def test_own_address_soon(self) -> None:
+        """R-18.2.4-09, R-8987-05: also right after the link came up, when routers and prefixes ask nothing anew."""
+        self.begin()
+        self.house.wait(FRESH / 2)
+        self.house.kernel.add_foreign_address("eth0", "fe80::77/64")
+        self.assertEqual(self.sent(), [])
+        self.lose_own_address()
+        self.assertEqual((self.sent(), self.signs()), (["RENEW"], [["own_address"]]))
+
     def test_just_come_up(self) -> None:
         """What is heard in the first seconds asks nothing anew: everything has just been asked."""
         self.begin()

@@ -247,6 +247,17 @@ class ValidationTests(SynchronousTestCase):
             self.assertEqual(c.discards(), [DiscardReason.IA_NOT_OURS])
             self.assertEqual([ia.iaid for ia in c.until_sent(MessageType.RENEW).ia_pds], [1])
 
+    def test_association_not_asked_for_offered(self) -> None:
+        """R-16-23: a prefix offered in an IA_PD that is not ours is no offer; beside one that is it costs nothing."""
+        foreign = association(77, prefix("2001:db8:300::/56"))
+        c = at(MessageType.SOLICIT)
+        c.advertise(foreign, preference=255)
+        self.assertEqual((c.state, c.types()), (State.SOLICITING, ["SOLICIT"]))
+        self.assertEqual(c.discards(), [DiscardReason.IA_NOT_OURS, DiscardReason.NOTHING_OFFERED])
+        c.advertise(foreign, GOOD, preference=255)
+        self.assertEqual([(ia.iaid, len(ia.prefixes)) for ia in c.last.ia_pds], [(1, 1)])
+        self.assertEqual(c.last.ia_pds[0].prefixes[0].network, GOOD.prefixes[0].network)
+
     def test_opaque_server_id(self) -> None:
         """R-11-01, R-11-02, R-11-03: a server DUID of an unknown type and 130 octets is echoed byte for byte."""
         server = DUID(b"\0\xff" + bytes(range(128)))
