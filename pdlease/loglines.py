@@ -46,18 +46,34 @@ def plain(text: str, most: int = LONGEST) -> str:
 def sentence_of(event: Mapping[str, Any]) -> str:
     """What an event says, on one line."""
     fields = event.get("fields")
-    shown = {**event, "fields": _in_words(fields)} if isinstance(fields, Mapping) else dict(event)
-    return plain(formatEvent(shown))
+    if not isinstance(fields, Mapping):
+        return plain(formatEvent(dict(event)))
+    told = _in_words(fields, "; ")
+    sentence = plain(formatEvent({**event, "fields": told}))
+    return sentence if told else sentence.removesuffix(": ")
 
 
-def _in_words(fields: Mapping[str, Any]) -> str:
+def _in_words(fields: Mapping[Any, Any], between: str) -> str:
     """A table of fields for people: its texts as they are, the others with their names; what is empty is left out."""
     words = []
     for name, value in fields.items():
-        text = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
-        if text and value is not None:
+        if text := _word(value):
             words.append(text if name in _SPEAKING else f"{str(name).replace('_', ' ')} {text}")
-    return "; ".join(words)
+    return between.join(words)
+
+
+def _word(value: Any) -> str:
+    """A value for people, whatever is in it."""
+    if value is None:
+        return ""
+    if isinstance(value, Mapping):
+        return _in_words(value, " ")
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_word, value))
+    try:
+        return str(value)
+    except Exception:
+        return type(value).__name__
 
 
 def traceback_of(event: Mapping[str, Any]) -> str:
@@ -94,7 +110,8 @@ def journal_lines(event: Mapping[str, Any]) -> Iterator[str]:
 def json_lines(event: Mapping[str, Any]) -> Iterator[str]:
     """
     One flat JSON object: C{time} (seconds since 1970), C{level}, C{source}, C{text}, C{traceback} where there is one,
-    and each field of the event under its own name; one that would have such a name gets an underscore behind it.
+    and each field of the event under its own name; one that would have such a name gets an underscore behind it.  What
+    holds more than one value is told in words, with commas between.
     """
     level = event.get("log_level")
     document: dict[str, Any] = {
@@ -124,15 +141,10 @@ def _flat(event: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 
 
 def _shown(value: Any) -> Any:
-    """A value that JSON has, or its text."""
+    """A single value that JSON has, or words: a list or a table would be no flat object's."""
     if value is None or isinstance(value, bool | int | float):
         return value
-    if isinstance(value, list | tuple):
-        return [_shown(one) for one in value]
-    try:
-        return plain(str(value))
-    except Exception:
-        return type(value).__name__
+    return plain(_word(value))
 
 
 LINES: Mapping[str, Callable[[Mapping[str, Any]], Iterator[str]]] = {

@@ -23,7 +23,7 @@ def written(key: str) -> str:
     if len(key) > 80:
         key = key[:77] + "..."
     escaped = key.replace("\\", "\\\\").replace('"', '\\"')
-    return '"' + "".join(c if c.isprintable() else "?" for c in escaped) + '"'
+    return '"' + "".join(c if c.isprintable() else repr(c)[1:-1] for c in escaped) + '"'
 
 
 def joined(path: str, key: str) -> str:

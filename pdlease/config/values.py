@@ -62,7 +62,8 @@ def shown(value: object) -> str:
     if isinstance(value, int) and value.bit_length() > 128:
         return "a very large number"
     text = f'"{value}"' if isinstance(value, str) else str(value)
-    return "".join(c if c.isprintable() else "?" for c in (text if len(text) <= 60 else text[:57] + '..."'))
+    cut = text if len(text) <= 60 else text[:57] + '..."'
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in cut)
 
 
 def wrong(expected: str, value: object) -> ValueError:

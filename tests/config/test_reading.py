@@ -93,10 +93,10 @@ class PathsTests(SynchronousTestCase):
 
     def test_quotes(self) -> None:
         """
-        A key that cannot stand bare is quoted as in TOML, and what cannot be printed is not.
+        A key that cannot stand bare is quoted as in TOML, and what cannot be printed is written out.
         """
         self.assertEqual([written(key) for key in ("a-b_1", "a.b", "", 'a"b', "a\\b", "a\nb", "\u00fc")], [
-            "a-b_1", '"a.b"', '""', '"a\\"b"', '"a\\\\b"', '"a?b"', '"\u00fc"',
+            "a-b_1", '"a.b"', '""', '"a\\"b"', '"a\\\\b"', '"a\\nb"', '"\u00fc"',
         ])  # fmt: skip
         self.assertEqual(joined("", "a"), "a")
         self.assertEqual(joined("a", "b.c"), 'a."b.c"')

@@ -187,6 +187,6 @@ class ValuesTests(SynchronousTestCase):
         """
         self.assertEqual(
             [values.shown(value) for value in (True, 3, "a", {}, [], 1 << 200, "a\nb")],
-            ["true", "3", '"a"', "a table", "an array", "a very large number", '"a?b"'],
+            ["true", "3", '"a"', "a table", "an array", "a very large number", '"a\\nb"'],
         )
         self.assertEqual(len(values.shown("x" * 1000)), 61)

@@ -71,8 +71,8 @@ class LogTests(Supervised):
 
     def test_json(self) -> None:
         """
-        With C{--log-format json} every line is one JSON object, from the first line to the last; a thousand datagrams
-        that are nothing cost a handful of lines and a sum.
+        With C{--log-format json} every line is one flat JSON object, from the first line to the last; a thousand
+        datagrams that are nothing cost a handful of lines and a sum.
         """
         self.launch("--log-format", "json", "--log-level", "verbose")
         self.flood(1000)
@@ -82,6 +82,7 @@ class LogTests(Supervised):
         self.assertGreater(len(lines), 10)
         for line in lines:
             self.assertLessEqual({"time", "level", "source", "text"}, line.keys())
+            self.assertFalse([one for one in line.values() if isinstance(one, dict | list)], line)
         self.assertTrue([line for line in lines if line.get("uplink") == "wan0" and line.get("new") == "bound"])
         discarded = [line for line in lines if line.get("event") == "discarded"]
         self.assertTrue(0 < len(discarded) <= 10, len(discarded))
