@@ -251,9 +251,8 @@ class Daemon(ObservedService):
     # Reload.
 
     def _hangup(self) -> None:
-        ensureDeferred(self._reload(False)).addErrback(
-            lambda failure: self.log.error("reload: {problem}", problem=failure.getErrorMessage())
-        )
+        # what is wrong stands in the log already
+        ensureDeferred(self._reload(False)).addErrback(lambda _: None)
 
     async def _reload(self, dry_run: bool) -> dict[str, Any]:
         """
@@ -266,6 +265,10 @@ class Daemon(ObservedService):
         try:
             with self._notifier.reloading():
                 return await self._read_again(dry_run)
+        except Exception as problem:
+            if not dry_run:
+                self.log.error("reload: {problem}", problem=str(problem))
+            raise
         finally:
             self._reloading.release()
 

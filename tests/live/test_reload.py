@@ -198,15 +198,17 @@ class ReloadTests(LiveCase):
         self.assertEqual(list(daemon.ctl("status").stdout.split(":")[0:1]), ["wan2"])
 
     def test_wrong_file(self) -> None:
-        """A file that is wrong changes nothing, and every error is told with its path, by SIGHUP in the log."""
+        """A file that is wrong changes nothing, and every error is told with its path, in the log as well."""
         self.start("wan0", "wan1")
         self.write("wan0", "wan1", more='rapid_comit = true\nlink = ""')
         with self.untouched("wan0", "wan1"):
-            for words in (("reload",), ("reload", "--dry-run")):
+            for words in (("reload", "--dry-run"), ("reload",)):
+                self.assertNotIn("rapid_comit", self.daemon.said())
                 done = self.daemon.ctl(*words, check=False)
                 self.assertEqual(done.returncode, 2)
                 self.assertIn('uplinks.wan1.rapid_comit: unknown key; did you mean "rapid_commit"?', done.stderr)
                 self.assertIn("uplinks.wan1.link", done.stderr)
+            until(lambda: "error: reload: " in self.daemon.said(), 5, "the log to tell why")
             before = len(self.daemon.said())
             self.daemon.program.process.send_signal(1)  # type: ignore[union-attr]
             until(lambda: "rapid_comit" in self.daemon.said()[before:], 5, "the log to tell why")
