@@ -57,6 +57,8 @@ class Access:
         """
         settings = config.daemon
         self._accounts: Accounts = look_up(settings)
+        if self._accounts.remark:
+            self.log.warn("{remark}", remark=self._accounts.remark)
         self._config = config
         self._roles = self._roles_by(config)
         self._path = settings.control
@@ -65,10 +67,9 @@ class Access:
         self._credentials: Credentials | None = None
         self._gate: Gate | None = None
         self._service: ControlService | None = None
+        group = settings.control_group if settings.control_group in self._accounts.groups else ""
         try:
-            self._local = listen_socket(
-                self._path, settings.control_group, self._accounts.users.values(), self._roles.viewer_gids
-            )
+            self._local = listen_socket(self._path, group, self._accounts.users.values(), self._roles.viewer_gids)
         except ControlSocketError:
             self._close(self._remote)
             raise

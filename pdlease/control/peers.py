@@ -12,13 +12,14 @@ import grp
 import os
 import pwd
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from socket import SO_PEERCRED, SOL_SOCKET, socket
 
 from attrs import frozen
 
 from pdlease.config.model import Daemon
 from pdlease.control.roles import Peer, Roles
+from pdlease.sandbox.users import why_no_group
 
 # linux/socket.h, include/uapi/asm-generic/socket.h; Python has no name for it.  Alpha, MIPS, PA-RISC and SPARC differ.
 _SO_PEERGROUPS = 59
@@ -71,12 +72,15 @@ class Accounts:
 
     @ivar starter: whoever started the daemon.
     @ivar users: name to number, of C{control_users}.
-    @ivar groups: name to number, of C{control_group} and C{control_viewers}.
+    @ivar groups: name to number, of C{control_group} and C{control_viewers}; without a C{control_group} that a user
+        namespace does not have.
+    @ivar remark: a sentence on such a one, or empty.
     """
 
     starter: int
     users: Mapping[str, int]
     groups: Mapping[str, int]
+    remark: str = ""
 
     def roles(self, settings: Daemon) -> Roles:
         """
@@ -92,22 +96,26 @@ class Accounts:
             )
         return Roles(
             admin_uids=frozenset({0, self.starter, *(self.users[name] for name in settings.control_users)}),
-            admin_gids=frozenset({self.groups[settings.control_group]} if settings.control_group else ()),
+            admin_gids=frozenset(self.groups[name] for name in self.groups.keys() & {settings.control_group}),
             viewer_gids=frozenset(self.groups[name] for name in settings.control_viewers),
         )
 
 
-def look_up(settings: Daemon) -> Accounts:
+def look_up(settings: Daemon, why_no_group: Callable[[str], str | None] = why_no_group) -> Accounts:
     """
     Look the names up; to be called early, by the user who starts the daemon.
 
+    @param why_no_group: tells why nothing can be given to a group, where it need not be there.
     @raise ControlSocketError: for one that does not exist.
     """
-    groups = (*([settings.control_group] if settings.control_group else []), *settings.control_viewers)
+    group = settings.control_group
+    reason = why_no_group(group) if group else None
+    names = (*([group] if group and reason is None else []), *settings.control_viewers)
     return Accounts(
         starter=os.geteuid(),
         users={name: user_id(name) for name in settings.control_users},
-        groups={name: group_id(name) for name in groups},
+        groups={name: group_id(name) for name in names},
+        remark=f"{reason}: it cannot control the daemon" if reason else "",
     )
 
 

@@ -68,6 +68,24 @@ def why_not(name: str) -> str | None:
     return None
 
 
+def why_no_group(name: str, map_path: str = "/proc/self/gid_map") -> str | None:
+    """
+    Why nothing here can be given to a group, in words; C{None} if it can, or if that must end in an error.
+
+    So it is within a user namespace that does not have it.
+
+    @param name: or its number.
+    """
+    spans = _spans(map_path)
+    try:
+        gid = int(name) if name.isascii() and name.isdigit() else grp.getgrnam(name).gr_gid
+    except KeyError:
+        return f"in a user namespace without a group {name}" if sum(count for _, count in spans) <= 1 else None
+    if not any(first <= gid < first + count for first, count in spans):
+        return f"in a user namespace that does not have the group {name} ({gid})"
+    return None
+
+
 def become(account: Account) -> None:
     """
     Become a user, with its primary group and no other, for good.
@@ -110,7 +128,7 @@ def _may_set_groups() -> bool:
 
 
 def _spans(path: str) -> list[tuple[int, int]]:
-    """The user ids that this namespace has: first and count of each run."""
+    """The user or group ids that this namespace has: first and count of each run."""
     try:
         with open(path, encoding="ascii") as file:
             return [(int(line.split()[0]), int(line.split()[2])) for line in file]

@@ -67,6 +67,16 @@ class PeerTests(SynchronousTestCase):
         with self.assertRaisesRegex(ControlSocketError, "no-such-group"):
             look_up(Daemon(control_group="", control_viewers=("no-such-group",)))
 
+    def test_group_of_no_namespace(self) -> None:
+        """A control group that a user namespace does not have lets nobody in, need not exist, and is told of."""
+        settings = Daemon(control_group="no-such-group", control_viewers=("root",))
+        accounts = look_up(settings, lambda name: f"in a user namespace without a group {name}")
+        self.assertEqual(
+            accounts.remark, "in a user namespace without a group no-such-group: it cannot control the daemon"
+        )
+        self.assertEqual((accounts.roles(settings).admin_gids, accounts.groups), (frozenset(), {"root": 0}))
+        self.assertEqual(look_up(Daemon(control_group="root"), lambda name: None).remark, "")
+
     def test_again(self) -> None:
         """
         Users and groups that were named at the start can be taken out and put back by a reload; a new one would have to

@@ -18,6 +18,7 @@ def main() -> None:
     daemon = Daemon(network)
     # users who do not exist, as where pdlease was never installed by root
     text = daemon.path.read_text()
+    text = text.replace('control_group = "root"', 'control_group = "nosuchgroup"')
     daemon.path.write_text(text.replace('user = "nobody"', 'user = "nosuchuser"'))
     told: dict[str, object] = {}
     try:

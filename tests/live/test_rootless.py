@@ -66,7 +66,8 @@ class UserNamespaceTests(SynchronousTestCase):
         self.assertEqual((told["released"], told["status"]), ([[], []], -15))
         warnings = set(re.findall("warning: (.*)", told["said"]))
         without = "in a user namespace of one user: does not become nosuchuser"
-        self.assertEqual(warnings, {f"the helper: {without}", f"the daemon: {without}"})
+        group = "in a user namespace without a group nosuchgroup: it cannot control the daemon"
+        self.assertEqual(warnings, {f"the helper: {without}", f"the daemon: {without}", group})
         self.assertNotIn("error", told["said"])
 
 

@@ -18,7 +18,16 @@ from pdlease.sandbox.capabilities import NET_ADMIN, NET_BIND_SERVICE, SETUID
 from pdlease.sandbox.closing import Closing, close
 from pdlease.sandbox.landlock import READ, Right
 from pdlease.sandbox.libc import PR_GET_NO_NEW_PRIVS, prctl
-from pdlease.sandbox.users import Account, SandboxError, become, find_account, group_name, user_name, why_not
+from pdlease.sandbox.users import (
+    Account,
+    SandboxError,
+    become,
+    find_account,
+    group_name,
+    user_name,
+    why_no_group,
+    why_not,
+)
 from tests.sandbox.child import in_child
 
 ME = user_name(os.getuid())
@@ -83,6 +92,26 @@ class UserTests(RootCase):
         """
         self.assertEqual((user_name(0), group_name(0)), ("root", "root"))
         self.assertEqual((user_name(4_000_000), group_name(4_000_000)), ("4000000", "4000000"))
+
+
+class GroupTests(SynchronousTestCase):
+    """Groups of a user namespace."""
+
+    def test_missing(self) -> None:
+        """A group that the namespace does not have is told as such, by name or number; any other may be looked for."""
+        for text, group, expected in (
+            ("0 1000 1\n", "root", None),
+            ("0 1000 1\n", "0", None),
+            ("0 1000 1\n", "4711", "in a user namespace that does not have the group 4711 (4711)"),
+            ("0 1000 1\n", "nosuchgroup", "in a user namespace without a group nosuchgroup"),
+            ("0 0 10\n10 5000 10\n", "19", None),
+            ("0 0 10\n10 5000 10\n", "20", "in a user namespace that does not have the group 20 (20)"),
+            ("0 0 4294967295\n", "nosuchgroup", None),
+        ):
+            path = self.mktemp()
+            with open(path, "w") as file:
+                file.write(text)
+            self.assertEqual(why_no_group(group, path), expected)
 
 
 class CapabilityTests(RootCase):
