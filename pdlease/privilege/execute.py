@@ -342,6 +342,10 @@ class Executor:
             if not found.address.is_link_local and not self._is_ours(found):
                 problem = f"{found.address} would go, which is not ours"
                 raise Refused(str(operation), Refusal(field="index", problem=problem))
+        route = self._requests.route_of_others(operation.index, self.policy.route_protocol)
+        if route is not None:
+            problem = f"the route to {route} would go, which is not ours"
+            raise Refused(str(operation), Refusal(field="index", problem=problem))
         self._set_disabled(operation, facts.name, "1")
         self._enabled.discard(operation.index)
 

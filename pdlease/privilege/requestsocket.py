@@ -12,8 +12,8 @@ import errno
 import os
 import socket
 import struct
-from collections.abc import Iterator
-from ipaddress import IPv4Address, IPv4Interface, IPv6Address
+from collections.abc import Iterator, Mapping
+from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Network
 
 from attrs import frozen
 
@@ -39,9 +39,12 @@ _RTM_NEWADDR, _RTM_GETADDR, _RTM_NEWROUTE, _RTM_GETROUTE = 20, 22, 24, 26
 _NLMSG_DONE = 3
 _REQUEST, _DUMP, _DUMP_INTERRUPTED = 0x0001, 0x0301, 0x0010
 _IFA_ADDRESS, _IFA_LOCAL, _IFA_FLAGS, _IFA_PROTO = 1, 2, 8, 11
-_RTA_DST, _RTA_PRIORITY, _RTA_TABLE = 1, 6, 15
+_RTA_DST, _RTA_OIF, _RTA_PRIORITY, _RTA_MULTIPATH, _RTA_TABLE = 1, 4, 6, 9, 15
+# Redirects, the kernel's own, and what it learns of router advertisements.
+_BY_ITSELF = frozenset((1, 2, 9))
 _ADDRESS = struct.Struct("=BBBBI")
 _ROUTE = struct.Struct("=BBBBBBBBI")
+_NEXT_HOP = struct.Struct("=HBBi")
 _U32 = struct.Struct("=I")
 _RECEIVE = 65536
 
@@ -146,6 +149,18 @@ class RequestSocket:
         """Every IPv6 route with a mark."""
         body = _ROUTE.pack(socket.AF_INET6, 0, 0, 0, 0, protocol, 0, 0, 0)
         return frozenset(_read_routes(self._dump(_RTM_GETROUTE, body), protocol))
+
+    def route_of_others(self, index: int, protocol: int) -> IPv6Network | None:
+        """Where a route by way of a link leads that neither has this mark nor is the kernel's own, if there is one."""
+        body = _ROUTE.pack(socket.AF_INET6, 0, 0, 0, 0, 0, 0, 0, 0) + attribute(_RTA_OIF, _U32.pack(index))
+        for kind, _, _, route in messages(self._dump(_RTM_GETROUTE, body)):
+            if kind != _RTM_NEWROUTE or len(route) < _ROUTE.size:
+                continue
+            family, length, _, _, _, made_by, _, _, _ = _ROUTE.unpack_from(route)
+            found = attributes(route, _ROUTE.size)
+            if family == socket.AF_INET6 and made_by not in _BY_ITSELF | {protocol} and index in _links_of(found):
+                return IPv6Network((found.get(_RTA_DST, bytes(16)), length))
+        return None
 
     def _exchange(self, request: bytes, sequence: int) -> tuple[Answer, bytes]:
         """Send, and receive until what answers this request: the acknowledgement, or a message with its data."""
@@ -261,6 +276,16 @@ def _read_routes(data: bytes, wanted: int) -> Iterator[RouteKey]:
             length,
             found.get(_RTA_DST, bytes(16)),
         )
+
+
+def _links_of(route: Mapping[int, bytes]) -> Iterator[int]:
+    """The indexes of the links that a route goes by."""
+    yield _number(route.get(_RTA_OIF), 0)
+    hops = route.get(_RTA_MULTIPATH, b"")
+    while len(hops) >= _NEXT_HOP.size:
+        length, _, _, index = _NEXT_HOP.unpack_from(hops)
+        yield index
+        hops = hops[max(length + 3 & ~3, _NEXT_HOP.size) :]
 
 
 def _number(data: bytes | None, default: int) -> int:

@@ -236,10 +236,22 @@ class KernelBehaviour(NamespaceCase):
 
     async def test_ipv6_is_not_switched_off_under_others(self) -> None:
         """
-        IPv6 is not switched off for a link that has an address of somebody else, nor for a link that was never ours.
+        IPv6 is not switched off for a link that has an address of somebody else, or a route, alone or among others of
+        the same destination, nor for a link that was never ours.
         """
-        ip("address", "add", "2001:db8:99::1/64", "dev", "lan0")
         provider = await self.started()
+        index = self.indexes["lan0"]
+        hops = ("nexthop", "via", "fe80::1", "dev", "lan0", "nexthop", "via", "fe80::2", "dev", "other0")
+        for to in ("2001:db8:77::/48", "default"):
+            way = ("dev", "lan0", "table", "77") if to != "default" else hops
+            ip("-6", "route", "add", to, *way)
+            before = kernel_state()
+            error = await refused(provider, DisableIPv6(link="lan0", index=index))
+            shown = "::/0" if to == "default" else to
+            self.assertEqual(error.reason, f"index: the route to {shown} would go, which is not ours")
+            self.assertEqual(kernel_state(), before)
+            ip("-6", "route", "delete", to, *way)
+        ip("address", "add", "2001:db8:99::1/64", "dev", "lan0")
         before = kernel_state()
         error = await refused(provider, DisableIPv6(link="lan0", index=self.indexes["lan0"]))
         self.assertEqual(error.reason, "index: 2001:db8:99::1 would go, which is not ours")

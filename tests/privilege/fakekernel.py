@@ -7,7 +7,7 @@ from __future__ import annotations
 import errno
 import os
 import struct
-from ipaddress import IPv4Interface, IPv6Address
+from ipaddress import IPv4Interface, IPv6Address, IPv6Network
 
 from pdlease.netlink.requests import Answer, LinkFacts, attributes, messages
 from pdlease.privilege.requestsocket import AddressFacts, RequestSocket, RouteKey
@@ -28,6 +28,7 @@ class FakeKernel(RequestSocket):
     @ivar held: addresses by (index, address).
     @ivar held4: IPv4 addresses by (index, address with length).
     @ivar marks: protocol of each route.
+    @ivar others_routes: a route of somebody else by index of its link.
     @ivar asked: what was done, in order.
     @ivar keeps_marks: whether addresses keep their mark (5.18 and later).
     @ivar words: error number and words of what is refused next.
@@ -42,6 +43,7 @@ class FakeKernel(RequestSocket):
         self.held4: dict[tuple[int, IPv4Interface], AddressFacts] = {}
         self.held: dict[tuple[int, IPv6Address], AddressFacts] = {}
         self.marks: dict[RouteKey, int] = {}
+        self.others_routes: dict[int, IPv6Network] = {}
         self.asked: list[str] = []
         self.keeps_marks = keeps_marks
         self.words: tuple[int, str] | None = None
@@ -74,6 +76,9 @@ class FakeKernel(RequestSocket):
     def routes(self, protocol: int) -> frozenset[RouteKey]:
         self.asked.append("list routes")
         return frozenset(key for key, mark in self.marks.items() if mark == protocol)
+
+    def route_of_others(self, index: int, protocol: int) -> IPv6Network | None:
+        return self.others_routes.get(index)
 
     def hold(self, index: int, text: str, length: int = 64, mark: int | None = None, flags: int = 0) -> None:
         """Have somebody put an address."""

@@ -339,8 +339,12 @@ class IPv6SettingTests(ExecutorCase):
 
     def test_not_under_others(self) -> None:
         """
-        It is not switched off under somebody else's address.
+        It is not switched off under somebody else's route or address.
         """
+        self.kernel.others_routes[LAN0] = IPv6Network("2001:db8:77::/48")
+        words = "index: the route to 2001:db8:77::/48 would go, which is not ours"
+        self.assertEqual(self.refused(DISABLE).reason, words)
+        self.kernel.others_routes.clear()
         self.kernel.hold(LAN0, "2001:db8:9::1")
         self.assertEqual(self.refused(DISABLE).reason, "index: 2001:db8:9::1 would go, which is not ours")
         self.assertEqual(self.disabled("lan0"), "0")
