@@ -360,7 +360,9 @@ class Applier:
         for flight in flights:
             act = flight.act
             is_retry = self._patience.problem(act.key) is not None
-            is_news = not is_retry and (flight.seen is None or act.wanted is None)
+            # an address or a route that is there already is only refreshed
+            is_change = act.wanted is None or isinstance(act.wanted, WantedSetting)
+            is_news = not is_retry and (flight.seen is None or is_change)
             for operation in act.operations:
                 (self.log.info if is_news else self.log.debug)("{operation}", operation=operation)
 

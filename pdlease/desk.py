@@ -243,7 +243,8 @@ class Desk:
         guests = [guest for guest in self._router.config.guests if any(nic.delegate == uplink for nic in guest.nics)]
         if guests and not force:
             names = ", ".join(guest.name for guest in guests)
-            raise Refused(f"{names} hold parts of the prefixes of {uplink}; --force releases them all the same")
+            hold = "holds" if len(guests) == 1 else "hold"
+            raise Refused(f"{names} {hold} parts of the prefixes of {uplink}; --force releases them all the same")
         released = chosen.release()
         return released.addCallback(lambda _: {uplink: "released"})
 

@@ -102,7 +102,7 @@ class WantedIPv6:
 @frozen(kw_only=True)
 class WantedSetting:
     """
-    A setting of a link of a switch, guest or uplink: set on appearance and reload only (design 4).
+    A setting of a link of a switch, guest or uplink: set on appearance and reload only.
 
     @ivar link: name of the link.
     @ivar setting: which one (L{pdlease.linksettings}).

@@ -12,6 +12,7 @@ from attrs import evolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.internet.task import Clock
+from twisted.logger import globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
 from pdlease.applier import Applier
@@ -131,6 +132,18 @@ class AppearanceTests(SettlingCase):
         )
         for item in (*ALL, OWN):
             self.assertEqual(self.applier.state_of(item).condition, Condition.INSTALLED)
+
+    def test_told(self) -> None:
+        """Each value of a setting is told in the log, also where it takes the place of another: it is no refresh."""
+        events: list[tuple[str, str]] = []
+        globalLogPublisher.addObserver(
+            observer := lambda event: events.append((event["log_level"].name, str(event["operation"])))
+        )
+        self.addCleanup(globalLogPublisher.removeObserver, observer)
+        self.appear()
+        for name in ("one", "two"):
+            self.want(setting(DESCRIPTION, name))
+        self.assertEqual(events, [("info", f"describe tap0 as '{name}'") for name in ("one", "two")])
 
     def test_left_alone_afterwards(self) -> None:
         """What somebody else makes of a setting stays, is told, and is set again when the configuration is read."""

@@ -178,14 +178,17 @@ def guests_text(document: Document, paint: Paint) -> str:
         lines.append(paint(name, Colour.NAME))
         for nic in nics if isinstance(nics, list) else [nics]:
             details = ", ".join(
-                f"{words(key)} {plain(value)}"
-                for key, value in nic.items()
-                if key not in _LINK_STATE and value is not None
+                _setting(key, value) for key, value in nic.items() if key not in _LINK_STATE and value is not None
             )
             cells = (plain(nic.get("link")), _readiness(nic, paint), details)
             lines.append("  " + "  ".join(cell for cell in cells if cell))
             lines += _problems(nic, paint)
     return "\n".join(lines or ["No guests are configured."]) + "\n"
+
+
+def _setting(key: str, value: object) -> str:
+    """What is said of a link; of one that is to be up or not, that."""
+    return f"{'' if value else 'not '}{words(key)}" if isinstance(value, bool) else f"{words(key)} {plain(value)}"
 
 
 def switches_text(document: Document, paint: Paint) -> str:

@@ -210,7 +210,7 @@ class StatusTests(SynchronousTestCase):
         document = {"guests": {"web1": [nic]}, "switches": {"lab": switch, "spare": gone}}
         self.assertEqual(
             render.status_text(document, PLAIN),
-            "web1\n  tap0  not ready  up True\n"
+            "web1\n  tap0  not ready  up\n"
             "    problem put tap0 into br0: tap0 belongs to virbr0, and stays there\n\n"
             "lab  br0  ready  tap1, tap2\nspare  br1  no such link  no ports\n",
         )
@@ -219,9 +219,11 @@ class StatusTests(SynchronousTestCase):
         """Guests are shown with each of their links."""
         text = render.guests_text({"guests": {"web1": [{"link": "tap0", "delegated": "2001:db8:0:1::/64"}]}}, PLAIN)
         self.assertEqual(text, "web1\n  tap0  delegated 2001:db8:0:1::/64\n")
+        text = render.guests_text({"guests": {"web1": [{"link": "tap0", "up": False}]}}, PLAIN)
+        self.assertEqual(text, "web1\n  tap0  not up\n")
         nic = {"link": "tap0", "up": True, "present": True, "ready": False, "reason_text": "it has been asked for"}
         text = render.guests_text({"guests": {"web1": [nic]}}, PLAIN)
-        self.assertEqual(text, "web1\n  tap0  not ready: it has been asked for  up True\n")
+        self.assertEqual(text, "web1\n  tap0  not ready: it has been asked for  up\n")
 
 
 class OtherTests(SynchronousTestCase):
