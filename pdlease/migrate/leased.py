@@ -35,10 +35,12 @@ def read(files: Files, link: str, path: str | None = None) -> Found:
             network = network_of(words[2], words[3])
             if network is not None:
                 held[int(words[1])] = Association(iaid=int(words[1]), prefixes=(network,))
-    remarks = () if held else (f"{lease} names no prefix: dhcp6leased counts IAIDs from 0 in the order of its file",)
+    remarks = () if held else (f"{lease} names no prefix: IAID 0 was taken, from which dhcp6leased counts",)
+    # only associations with a prefix have a line, and those behind one without must keep their place
+    numbers = range(max(held, default=0) + 1)
     return Found(
         duid=duid,
-        associations=tuple(held[number] for number in sorted(held)),
+        associations=tuple(held.get(number) or Association(iaid=number) for number in numbers),
         files=tuple(files.read),
         remarks=remarks,
     )

@@ -365,7 +365,16 @@ class LeasedTests(MigrateCase):
             ),
         )
         self.assertEqual(found.remarks, ())
-        self.assertIn("counts IAIDs from 0", leased.read(self.files, "em9").remarks[0])
+
+    def test_without_prefix(self) -> None:
+        """An association without a prefix has no line; the next keeps its number, and without a file there is 0."""
+        self.put("/var/db/dhcp6leased/uuid", "00112233-4455-6677-8899-aabbccddeeff\n")
+        self.put("/var/db/dhcp6leased/em0", "ia_pd 1 2001:db8:ab00:: 56\n")
+        found = leased.read(self.files, "em0")
+        self.assertEqual(found.associations, (Association(iaid=0), Association(iaid=1, prefixes=(HELD,))))
+        found = leased.read(self.files, "em9")
+        self.assertEqual(found.associations, (Association(iaid=0),))
+        self.assertIn("em9 names no prefix: IAID 0 was taken", found.remarks[0])
 
     def test_broken(self) -> None:
         """What is no UUID."""
