@@ -394,6 +394,7 @@ class PFlagTests(HouseCase):
         ends = house.clock.seconds() + house.uplink().lease.valid_until
         house.kernel.advertise("eth0", "2001:db8:2::/64", flags=P, preferred=0)
         house.wait(SETTLE)
+        self.assertIn("the P flag", self.waits_for)
         self.assertEqual(house.addresses().keys(), before.keys())
         self.assertEqual(self.sent(ends - house.clock.seconds() + 1), [])
         self.assertEqual(house.addresses(), {})

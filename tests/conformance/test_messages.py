@@ -105,6 +105,11 @@ class ConstructionTests(SynchronousTestCase):
         c.reply(GOOD, server=OTHER)
         renew = c.until_sent(MessageType.RENEW)
         self.assertEqual((renew.server_id, names(renew)), (OTHER, [PREFIX]))
+        c = bound(GOOD, association(2, prefix(SECOND)), wanted=settings(1, 2))
+        c.until_sent(MessageType.REBIND)
+        c.reply(association(2, prefix(SECOND), t1=100, t2=200), server=OTHER)
+        renew = c.until_sent(MessageType.RENEW)
+        self.assertEqual((renew.server_id, names(renew, 1), names(renew, 2)), (OTHER, [], [SECOND]))
 
     def test_renew_without_what_is_over(self) -> None:
         """R-18.2.4-05: a prefix that a Renew Reply left out, and whose valid lifetime is over, is in no later Renew."""
