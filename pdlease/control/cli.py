@@ -129,7 +129,10 @@ def parser() -> argparse.ArgumentParser:
     add("guests", "Show the links of guests.")
     add("counters", "Show what was counted on each uplink.").add_argument("uplink", metavar="UPLINK", nargs="?")
     add("doctor", "Look for what commonly keeps prefixes from working.")
-    cleanup = add("cleanup", "With the daemon dead: remove every address and route that it made.")
+    cleanup = add(
+        "cleanup",
+        "With the daemon dead: remove every address and route that it made, and put back what it set on links.",
+    )
     cleanup.add_argument("--config", metavar="FILE", default=DEFAULT_CONFIGURATION, help="default %(default)s")
     add("demo", "Show the whole way of a prefix on a demonstration network (must come first; has its own --help).")
     return top

@@ -72,7 +72,12 @@ async def live(reactor: Any, config: Config, path: str, say: Callable[..., None]
 
         for name, step in tried.items():
             fails(name, step)
-        (await privilege.open_client_socket("wan0", index["wan0"])).sendto(b"x", ("ff02::1:2", 547))
+        client = await privilege.open_client_socket("wan0", index["wan0"])
+        client.sendto(b"x", ("ff02::1:2", 547))
+        by_name = (socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"lan0")
+        by_index = (socket.SOL_SOCKET, 62, index["lan0"])  # SO_BINDTOIFINDEX
+        fails("bind the client socket to another link by name", lambda: client.setsockopt(*by_name))
+        fails("bind the client socket to another link by index", lambda: client.setsockopt(*by_index))
         route_socket = await privilege.open_route_socket()
         put = PutAddress(
             link="lan0", index=index["lan0"], address=IPv6Interface("2001:db8:0:1::1/64"), preferred=1, valid=2
@@ -129,12 +134,15 @@ class Input:
 def forbidden(path: str, state: str) -> dict[str, Step]:
     """What must not work inside, by name."""
     netlink = (socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
+    # as those that are kept for names of uplinks
+    spare = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     return {
         "read the configuration": lambda: os.open(path, os.O_RDONLY),
         "read /etc/passwd": lambda: os.open("/etc/passwd", os.O_RDONLY),
         "list /": lambda: os.listdir("/"),
         "write beside the state folder": lambda: os.open(f"{state}/../x", os.O_CREAT | os.O_WRONLY),
         "make a link in the state folder": lambda: os.symlink("/etc/passwd", f"{state}/link"),
+        "give a socket a name in the state folder": lambda: spare.bind(f"{state}/name"),
         "signal another process": lambda: os.kill(os.getppid(), 0),
         "start a program": lambda: os.execv("/bin/true", ["true"]),
         "start a process": os.fork,
