@@ -177,6 +177,8 @@ class Desk:
     def status(self, uplink: str | None) -> Document:
         router, applier = self._router, self._applier
         chosen = router.uplinks if uplink is None else {uplink: self._named(uplink)}
+        for one in chosen.values():
+            one.upstream.ask_anew()
         hosted = self.guests() if uplink is None else {"guests": {}, "switches": {}}
         return report.status_document(
             chosen,
@@ -219,6 +221,8 @@ class Desk:
 
     def why(self, uplink: str | None) -> list[str]:
         chosen = self._router.uplinks.values() if uplink is None else [self._named(uplink)]
+        for one in chosen:
+            one.upstream.ask_anew()
         shares, now = self._router.shares, self._seconds()
         sentences = [
             sentence for one in chosen for sentence in explanation(one, shares.get(one.name), self._applier, now)

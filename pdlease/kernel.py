@@ -255,5 +255,6 @@ class KernelTable(Protocol):
 
     def ask_link(self, index: int) -> None:
         """
-        Have the kernel asked for a link anew: of a link that is down it does not tell that IPv6 was switched on or off.
+        Have the kernel asked for a link anew: of a link that is down it does not tell that IPv6 was switched on or off,
+        and of none that C{accept_ra} was set.
         """

@@ -192,6 +192,15 @@ class Upstream:
         deaf = self.deafness()
         return Waiting(Wait.WAITS_FOR_ROUTER, self.link_name, f"{wanted}, but {deaf}" if deaf else wanted)
 
+    def ask_anew(self) -> None:
+        """
+        Have the kernel tell anew whether it hears Router Advertisements, of which it gives no notice: what is said of
+        it now may be old, what is said next time is not.
+        """
+        link = self._table.link_named(self.link_name)
+        if link is not None:
+            self._table.ask_link(link.index)
+
     def deafness(self) -> str:
         """Why Router Advertisements are not heard, in words; or the empty string."""
         link = self._table.link_named(self.link_name)

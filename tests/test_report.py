@@ -194,6 +194,18 @@ class DocumentTests(ReportCase):
         house.wait(0.1)
         self.assertIn("eth0/accept_ra would have to be 2", str(self.document()["advertisements_problem"]))
 
+    def test_deaf_no_more(self) -> None:
+        """The kernel gives no notice of accept_ra: status and C{why} have it asked, and the next one is right."""
+        house = self.house()
+        assert house.desk is not None
+        link = house.kernel._named("eth0")
+        for ask in (house.desk.status, house.desk.why):
+            for deaf in (True, False):
+                house.kernel.true.links[link.index] = evolve(link, ignores_routers=deaf)
+                ask("wan")
+                house.wait(0.1)
+                self.assertEqual(bool(self.document()["advertisements_problem"]), deaf)
+
 
 class ServedTests(ReportCase):
     """Tests of L{is_served}."""

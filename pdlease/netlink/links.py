@@ -202,6 +202,10 @@ class LinkWatch(Table):
             if link is not None and link.is_up and not link.ipv6_disabled:
                 self.ask_link(notice.index)
         elif isinstance(notice, PrefixNotice):
+            known = self.links.get(notice.advertised.index)
+            if known is not None and known.ignores_routers:
+                # that accept_ra was set is told by nothing but this
+                self.ask_link(known.index)
             for listener in tuple(self._prefix_listeners):
                 listener(notice.advertised)
         elif isinstance(notice, Damaged):

@@ -45,6 +45,12 @@ class StartTests(WithServer):
         radvd.say(flags="AdvOtherConfigFlag on;")
         self.daemon.bound()
         self.assertEqual(self.heard.types()[0], MessageType.SOLICIT)
+        self.assertIsNone(self.daemon.status()["advertisements_problem"])
+        # the kernel tells nobody that accept_ra was set
+        self.network.sysctl(self.network.router, "net/ipv6/conf/wan0/accept_ra", "1")
+        until(lambda: self.daemon.status()["advertisements_problem"], 5, "the problem", every=0.1)
+        hear_routers(self.network)
+        until(lambda: not self.daemon.status()["advertisements_problem"], 5, "its end", every=0.1)
 
     def test_heard_before(self) -> None:
         """WPD-4: what the kernel heard before the daemon started will do: nobody repeats it in time."""

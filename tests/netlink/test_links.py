@@ -24,10 +24,12 @@ MULTI, INTERRUPTED = 0x2, 0x10
 RA_RECEIVED, RA_MANAGED = 0x20, 0x40
 
 
-def link(index: int, name: str, flags: int = 0x10001, sequence: int = 0, marks: int = 0, disabled: int = 0) -> bytes:
+def link(
+    index: int, name: str, flags: int = 0x10001, sequence: int = 0, marks: int = 0, disabled: int = 0, accepts: int = 0
+) -> bytes:
     """RTM_NEWLINK."""
     settings = [0] * 60
-    settings[26] = disabled
+    settings[3], settings[26] = accepts, disabled
     body = struct.pack("=BxHiII", 0, 1, index, flags, 0) + attribute(3, name.encode() + b"\0")
     inet6 = attribute(26, attribute(10, attribute(2, struct.pack("=60i", *settings))))
     return message(16, marks, sequence, body + inet6)
@@ -301,6 +303,21 @@ class LinkWatchTests(SynchronousTestCase):
         self.watch.start()
         self.say(message(52, 0, 0, body + rest))
         self.assertEqual([(told.index, str(told.prefix)) for told in heard], [(3, "2001:db8:5::/64")])
+
+    def test_deaf_no_more(self) -> None:
+        """
+        That a link hears Router Advertisements is told by no notice: a prefix of one shows that it must be asked for.
+        """
+        self.started()
+        body = struct.pack("=BBHiBBBB", 10, 0, 0, 3, 3, 64, 3, 0)
+        rest = attribute(1, IPv6Address("2001:db8:5::").packed) + attribute(2, struct.pack("=II", 600, 1200))
+        self.assertTrue(self.watch.links[3].ignores_routers)
+        self.say(message(52, 0, 0, body + rest))
+        self.assertEqual([kind for kind, _ in self.asked()], [GETLINK])
+        self.say(link(3, "lan0", accepts=2))
+        self.assertFalse(self.watch.links[3].ignores_routers)
+        self.say(message(52, 0, 0, body + rest))
+        self.assertEqual(self.asked(), [])
 
     def test_damaged(self) -> None:
         """A message that cannot be read changes nothing, and what follows is read."""
