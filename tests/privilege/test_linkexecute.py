@@ -258,6 +258,13 @@ class EarlierLifeTests(LinkCase):
         self.executor.policy = Policy.of(config(WITHOUT_GUESTS + b'[switches.lab]\nlink = "br0"\n'))
         self.executor.perform(CLEAR_MASTER)
 
+    def test_still_in_the_file(self) -> None:
+        """A link that the file still names stays in a VRF that it does not: somebody else may have put it there."""
+        self.executor.policy = Policy.of(config())
+        self.kernel.masters[TAP0] = BLUE
+        for operation in (CLEAR_MASTER, SET_MASTER):
+            self.assertIn("tap0 belongs to blue, and stays there", self.refused(operation))
+
     def test_other_switch(self) -> None:
         """A guest whose switch is another one in the file now is moved there, out of the bridge of the earlier one."""
         self.executor.policy = Policy.of(config(TOML.replace(b'"br0"', b'"virbr0"')))
