@@ -54,13 +54,14 @@ class LinkSetter:
 
     def has_touched(self, operation: Operation) -> bool:
         """Whether pdlease did to this very link what an operation does, or puts back, as far as can be told."""
-        if isinstance(operation, ClearMaster):
-            known = operation.index in self._masters or operation.index in self._touched
-        elif isinstance(operation, (SetDescription, SetGroup, SetUp, SetDown, SetLinkAddress)):
-            known = operation.index in self._touched
-        else:
+        if isinstance(operation, ClearMaster) and operation.index in self._masters:
+            return True
+        if not isinstance(operation, (ClearMaster, SetDescription, SetGroup, SetUp, SetDown, SetLinkAddress)):
             return False
-        return known or self._is_described(operation.index)
+        facts = self._requests.link(index=operation.index)
+        if isinstance(facts, LinkFacts) and facts.kind not in GUEST_KINDS:
+            return False  # hardware, say, that came out of a container with the index of a guest's link that is gone
+        return operation.index in self._touched or self._is_described(operation.index)
 
     def _is_described(self, index: int) -> bool:
         facts = self._requests.link(index=index)

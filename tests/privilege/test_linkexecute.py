@@ -131,6 +131,16 @@ class SettingTests(LinkCase):
         self.executor.perform(evolve(SET_GROUP, link="moved0", group=0))
         self.assertIn("no configured link", self.refused(evolve(SET_GROUP, link="other0", index=5)))
 
+    def test_index_of_another(self) -> None:
+        """A link of another kind that was given the index of a guest's link is not taken for that one."""
+        self.executor.perform(DESCRIBE)
+        self.reload(WITHOUT_GUESTS)
+        self.kernel.links[TAP0] = "eth7"
+        for kind in (None, "vlan", "wireguard"):
+            self.kernel.kinds["eth7"] = kind
+            for operation in SETTINGS:
+                self.assertIn("eth7 is no configured link", self.refused(evolve(operation, link="eth7")))
+
     def test_link_gone(self) -> None:
         """On a link that is gone nothing can be set, and the kernel says so (P7, W7)."""
         del self.kernel.links[TAP0]
