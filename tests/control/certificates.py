@@ -73,6 +73,7 @@ class Set:
     """
 
     def __init__(self) -> None:
+        self._maker = os.getpid()
         self.folder = Path(mkdtemp(prefix="pdlease-ca-"))
         self.folder.chmod(0o755)
         self.ca = CertificateAuthority(self.folder / "ca")
@@ -94,8 +95,9 @@ class Set:
         self.forged = Files(certificate=forged.certificate, key=forged.key, ca=str(self.ca.certificate))
 
     def remove(self) -> None:
-        """Remove them."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        """Remove them, at the end of the process that made them; a child that was forked meanwhile leaves them."""
+        if os.getpid() == self._maker:
+            shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def certificates(test: object) -> Set:
