@@ -248,7 +248,7 @@ class SelectionTests(SynchronousTestCase):
         self.assertEqual(names(c.last), ["2001:db8::/60", "::/56"])
 
     def test_many_servers(self) -> None:
-        """R-18.2.9-07: anybody can pretend to be any number of servers; so many are remembered, no more."""
+        """B.9-09, R-18.2.9-07: anybody can pretend to be any number of servers; so many are remembered, no more."""
         c = soliciting()
         for number in range(100):
             c.advertise(GOOD, server=type(SERVER)(b"\0\2" + bytes([number])))
