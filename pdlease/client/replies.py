@@ -17,7 +17,7 @@ from pdlease.client.lifetimes import times_of_unextended
 from pdlease.client.reasons import Change, DiscardReason
 from pdlease.client.settings import Settings
 from pdlease.client.states import IATrigger
-from pdlease.client.verdicts import BELIEVED, DELEGABLE, Association, Remark, Verdict, judge, status_words
+from pdlease.client.verdicts import DELEGABLE, Association, Remark, Verdict, judge, status_words, taken_away
 from pdlease.lease import Binding, Lease
 from pdlease.wire.codes import MessageType, StatusCode
 from pdlease.wire.duid import DUID
@@ -145,7 +145,7 @@ def _staying(lease: Lease, received: Mapping[int, IAPD], iaids: list[int]) -> It
     """
     for iaid in iaids:
         binding, ia = lease.binding(iaid), received.get(iaid)
-        gone = {prefix.network for prefix in ia.prefixes if prefix.valid == 0} if ia is not None else set()
+        gone = taken_away(ia) if ia is not None else frozenset()
         if binding is not None:
             yield from (held.prefix for held in binding.prefixes if held.prefix not in gone)
 
@@ -163,9 +163,9 @@ def disowned(message: Message, settings: Settings, before: Lease, after: Lease) 
     found = (
         (ia.iaid, prefix.network)
         for ia in message.ia_pds
-        if settings.wish(ia.iaid) is not None and (ia.status is None or ia.status.status in BELIEVED)
+        if settings.wish(ia.iaid) is not None and (gone := taken_away(ia))
         for prefix in ia.prefixes
-        if prefix.valid == 0 and prefix.network not in known
+        if prefix.network in gone and prefix.network not in known
     )
     kept = (pair for pair in found if any(pair[1].subnet_of(space) for space in DELEGABLE))
     return tuple(islice(dict.fromkeys(kept), MOST_DISOWNED))

@@ -152,6 +152,16 @@ def usable(
     return tuple(kept), tuple(remarks)
 
 
+def taken_away(ia: IAPD) -> frozenset[IPv6Network]:
+    """
+    The prefixes that an association in a Reply takes away, by a valid lifetime of 0; none where it is not believed.
+    """
+    code = StatusCode.SUCCESS if ia.status is None else ia.status.status
+    if ia.t1 > ia.t2 > 0 or code not in BELIEVED:
+        return frozenset()
+    return frozenset(prefix.network for prefix in ia.prefixes if prefix.valid == 0)
+
+
 def offered(ia: IAPD, wish: IAWish, others: tuple[IPv6Network, ...]) -> tuple[tuple[IAPrefix, ...], tuple[Remark, ...]]:
     """
     The prefixes that an association of an Advertise offers; none if it failed (C.8.1) or its times are impossible.
@@ -194,13 +204,11 @@ def judge(
         return Verdict(trigger=IATrigger.UNBOUND, binding=binding, words=words)
     remarks: tuple[Remark, ...] = ()
     given: tuple[IAPrefix, ...] = ()
-    gone: set[IPv6Network] = set()
     if code == StatusCode.SUCCESS:
         given, remarks = usable(ia, wish, others)
     elif any(prefix.valid for prefix in ia.prefixes):
         remarks = ((DiscardReason.IA_STATUS_WITH_PREFIX, f"{words} in IA_PD {ia.iaid}"),)
-    if code in BELIEVED:
-        gone = {prefix.network for prefix in ia.prefixes if prefix.valid == 0}
+    gone = taken_away(ia)
     lost = tuple(held.prefix for held in binding.prefixes if held.prefix in gone)
     prefixes, excess = _merged(binding, given, gone, server, now)
     if excess:
@@ -223,7 +231,7 @@ def judge(
 
 
 def _merged(
-    binding: Binding, given: tuple[IAPrefix, ...], gone: set[IPv6Network], server: DUID, now: float
+    binding: Binding, given: tuple[IAPrefix, ...], gone: frozenset[IPv6Network], server: DUID, now: float
 ) -> tuple[tuple[DelegatedPrefix, ...], int]:
     """
     The prefixes of a binding after a Reply, and how many were too many.

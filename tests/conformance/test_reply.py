@@ -358,6 +358,19 @@ class LeaseTests(SynchronousTestCase):
         c.reply(association(1, prefix("2001:db8::/32")), association(2, prefix()))
         self.assertEqual((c.held, c.discards()), ([PREFIX], [DiscardReason.PREFIX_OVERLAP]))
 
+    def test_overlap_with_what_is_not_taken_away(self) -> None:
+        """
+        R-18.2.10.1-22: a valid lifetime of 0 that is not believed, beside a failure or impossible times, takes nothing
+        away from a later association, and an earlier one does not get it.
+        """
+        gone = prefix(preferred=0, valid=0)
+        for later in (association(2, Status(1), gone), association(2, gone, t1=2, t2=1)):
+            c = bound(association(2, prefix()), wanted=settings(1, 2))
+            c.until_sent(MessageType.RENEW)
+            c.reply(association(1, prefix("2001:db8::/32")), later)
+            self.assertEqual(c.held, [PREFIX])
+            self.assertIn(DiscardReason.PREFIX_OVERLAP, c.discards())
+
     def test_status_in_prefix(self) -> None:
         """R-18.2.10.1-24: a failure inside an IAPREFIX concerns that prefix only."""
         c = requesting()
