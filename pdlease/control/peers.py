@@ -31,10 +31,11 @@ class ControlSocketError(Exception):
     """The control socket cannot be made ready; the text is a sentence with the path."""
 
 
-def group_id(name: str) -> int:
+def group_id(name: str, is_viewer: bool = False) -> int:
     """
     The number of a group, given its name or its number.
 
+    @param is_viewer: whether it is one of C{control_viewers}, and not C{control_group}.
     @raise ControlSocketError: when there is no such group.
     """
     if name.isascii() and name.isdigit():
@@ -42,6 +43,8 @@ def group_id(name: str) -> int:
     try:
         return grp.getgrnam(name).gr_gid
     except KeyError:
+        if is_viewer:
+            raise ControlSocketError(f"The group {name} of daemon.control_viewers does not exist.") from None
         raise ControlSocketError(
             f"The group {name}, which is to control the daemon, does not exist: make it (groupadd --system {name}) or"
             f" set daemon.control_group to another one (root for root alone)."
@@ -114,7 +117,7 @@ def look_up(settings: Daemon, why_no_group: Callable[[str], str | None] = why_no
     return Accounts(
         starter=os.geteuid(),
         users={name: user_id(name) for name in settings.control_users},
-        groups={name: group_id(name) for name in names},
+        groups={name: group_id(name, is_viewer=name != group) for name in names},
         remark=f"{reason}: it cannot control the daemon" if reason else "",
     )
 

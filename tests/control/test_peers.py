@@ -64,7 +64,7 @@ class PeerTests(SynchronousTestCase):
         """A user of control_users or a group of control_viewers that does not exist is one sentence with its name."""
         with self.assertRaisesRegex(ControlSocketError, "no-such-user"):
             look_up(Daemon(control_group="", control_users=("no-such-user",)))
-        with self.assertRaisesRegex(ControlSocketError, "no-such-group"):
+        with self.assertRaisesRegex(ControlSocketError, "no-such-group of daemon.control_viewers does not exist"):
             look_up(Daemon(control_group="", control_viewers=("no-such-group",)))
 
     def test_group_of_no_namespace(self) -> None:
