@@ -5,6 +5,7 @@ What holds of every session, whatever happens to it.
 from __future__ import annotations
 
 from ipaddress import IPv6Network
+from itertools import combinations
 from math import inf
 
 from attrs import evolve
@@ -132,8 +133,9 @@ class SessionPropertyTests(SynchronousTestCase):
         self, happenings: list[tuple[str, object]], rapid: bool, delay: bool, restored: str | None, seed: int
     ) -> None:
         """
-        R-14.1-01, R-18.2.10.1-18: no sequence of occurrences raises, leaves a prefix past its valid lifetime,
-        sends more than the limit in any window, leaves something due behind, or changes state or lease untold.
+        R-14.1-01, R-18.2.10.1-18, R-18.2.10.1-22: no sequence of occurrences raises, leaves a prefix past its valid
+        lifetime or the same space with two associations, sends more than the limit in any window, leaves something due
+        behind, or changes state or lease untold.
         """
         now = 50.0
         wanted = client_settings(
@@ -180,6 +182,10 @@ class SessionPropertyTests(SynchronousTestCase):
             self.assertEqual(told, session.lease)
             self.assertIs(state, session.state)
             self.assertTrue(all(held.valid_until > now for held in session.lease.prefixes))
+            for one, two in combinations(session.lease.bindings, 2):
+                self.assertFalse(
+                    [a for a in one.prefixes for b in two.prefixes if a.prefix.overlaps(b.prefix)], session.lease
+                )
             self.assertTrue(session.due is None or now < session.due < inf, (session, now))
             self.assertEqual(session.exchange is None, state in {State.DOWN, State.BOUND, State.STOPPED})
             if state in {State.BOUND, State.RENEWING, State.INFORMING}:
