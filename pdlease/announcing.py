@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
+from attrs import evolve
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from pdlease.lease import StaleSubnet
@@ -18,11 +19,15 @@ from pdlease.stale import Announced, Place
 class Announcing:
     """What hosts behind each uplink may know of."""
 
-    def __init__(self, clock: IReactorTime, changed: Callable[[str], None]) -> None:
+    def __init__(
+        self, clock: IReactorTime, changed: Callable[[str], None], is_there: Callable[[str], bool] = lambda name: True
+    ) -> None:
         """
         @param changed: called with the name of an uplink whose stale subnets are others than before.
+        @param is_there: whether a link exists; behind one that does not there are no hosts to be told.
         """
         self._clock = clock
+        self._is_there = is_there
         self._changed = changed
         self._known: dict[str, Announced] = {}
         self._timer: IDelayedCall | None = None
@@ -39,7 +44,9 @@ class Announcing:
         @param subnets: what was on links until now, and when each ends.
         @param stale: what hosts had to be told of then.
         """
+        self._known[name] = Announced(stale=tuple(stale))
         self._become(name, Announced(subnets=dict(subnets), stale=tuple(stale)))
+        self._set_timer()
 
     def carved(self, name: str, subnets: Mapping[Place, float]) -> None:
         """An uplink's subnets are these from now on."""
@@ -74,7 +81,8 @@ class Announcing:
 
     def _become(self, name: str, announced: Announced) -> None:
         before = self.stale(name)
-        self._known[name] = announced
+        told = tuple(stale for stale in announced.stale if stale in before or self._is_there(stale.link))
+        self._known[name] = announced = evolve(announced, stale=told)
         if announced.stale != before:
             self._set_timer()
             self._changed(name)

@@ -89,7 +89,9 @@ class Router:
         self._duid_of = duid_of
         self._reading = False
         self._settled: set[str] = set()
-        self.announcing = Announcing(means.clock, self._stale_changed)
+        self.announcing = Announcing(
+            means.clock, self._stale_changed, lambda link: means.table.link_named(link) is not None
+        )
         self._on_link: dict[str, tuple[IPv6Network, ...]] = {}
         self._around = Surroundings(
             clock=means.clock,

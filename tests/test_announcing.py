@@ -52,6 +52,18 @@ class AnnouncingTests(SynchronousTestCase):
         self.assertEqual(self.announcing.stale("lte"), (stale(3, TOLD_FOR, "lan2"),))
         self.assertEqual(self.announcing.stale("dsl"), ())
 
+    def test_no_such_link(self) -> None:
+        """
+        Behind a link that does not exist there is nobody to be told; what was stale before a restart stays so, whether
+        its link is there by then or not.
+        """
+        announcing = Announcing(self.clock, self.changed.append, lambda name: name == "lan0")
+        announcing.begin("wan", {place(1): 9000.0, place(2, "lan1"): 9000.0}, (stale(3, 50.0, "lan2"),))
+        announcing.carved("wan", {})
+        self.assertEqual(announcing.stale("wan"), (stale(3, 50.0, "lan2"), stale(1, TOLD_FOR)))
+        announcing.disowned("wan", [place(4), place(5, "lan1")])
+        self.assertEqual([one.subnet for one in announcing.stale("wan")][2:], [place(4)[1]])
+
     def test_stop(self) -> None:
         """After the end nothing is due."""
         self.announcing.begin("wan", {}, (stale(1, 50.0),))

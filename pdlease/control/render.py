@@ -89,8 +89,8 @@ def _uplink(name: str, uplink: Document, paint: Paint) -> Iterator[str]:
     for own in uplink.get("excluded_addresses") or ():
         rows.append((plain(own.get("link")), f"{_assignment(own, paint)}, in the excluded part"))
     for one in uplink.get("stale") or ():
-        told = f"{plain(one.get('subnet'))}  {paint('over', Colour.WAITING)}, hosts to be told for"
-        rows.append((plain(one.get("link")), f"{told} {duration(one.get('seconds'))}"))
+        over = f"{plain(one.get('subnet'))}  {paint('not here any more', Colour.WAITING)}"
+        rows.append((plain(one.get("link")), f"{over}, hosts should hear so for {duration(one.get('seconds'))}"))
     rows += [(plain(link), paint("no room in the prefix", Colour.BAD)) for link in uplink.get("unassigned") or ()]
     for option in uplink.get("information") or ():
         told = words(option.get("name") or f"option {option.get('code')}")

@@ -121,7 +121,9 @@ class StatusTests(SynchronousTestCase):
     def test_stale(self) -> None:
         """A subnet that is over stands behind its link, with how long hosts should still be told."""
         gone = {"link": "lan0", "subnet": "2001:db8:9::/64", "seconds": 5399}
-        self.assertIn("lan0      2001:db8:9::/64  over, hosts to be told for 1 h 29 min", self.text(stale=[gone]))
+        self.assertIn(
+            "lan0      2001:db8:9::/64  not here any more, hosts should hear so for 1 h 29 min", self.text(stale=[gone])
+        )
 
     def test_unassigned(self) -> None:
         """Links that get nothing are named."""
