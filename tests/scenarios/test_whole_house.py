@@ -136,6 +136,8 @@ class LifeTests(BoundCase):
             [wan["prefixes"][0][key] for key in ("preferred_seconds", "valid_seconds", "infinite")], [None, None, True]
         )
         self.assertEqual((wan["t1_seconds"], wan["next_message"]), (None, None))
+        # whoever asks for the status has the kernel asked
+        self.house.wait(1)
         self.assertEqual(self.house.clock.getDelayedCalls(), [])
 
     def test_idle(self) -> None:
