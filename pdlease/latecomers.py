@@ -17,6 +17,7 @@ MODULES = (
     "pdlease.control.server",
     "pdlease.dating",
     "pdlease.desk",
+    "pdlease.foresight",
     "pdlease.report",
     "pdlease.rereading",
     # what Twisted and the standard library import when something first happens

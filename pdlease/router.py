@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from ipaddress import IPv6Network
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
@@ -22,7 +22,6 @@ from pdlease.asking import settings_of
 from pdlease.client.session import Session
 from pdlease.client.settings import Chance
 from pdlease.config import model
-from pdlease.foresight import Change, DuidOf, change, foresee
 from pdlease.hosting import Hosting
 from pdlease.identity import IAIDs
 from pdlease.interfaces import ILeaseStore, IPrivilege
@@ -35,6 +34,9 @@ from pdlease.surroundings import Surroundings
 from pdlease.udp import Marks
 from pdlease.uplink import Uplink
 from pdlease.wanted import Share, share, taken_by
+
+if TYPE_CHECKING:
+    from pdlease.foresight import Change, DuidOf
 
 
 @frozen(kw_only=True)
@@ -227,6 +229,8 @@ class Router:
         One that has the same link, VRF and DUID still, and marks its packets alike, keeps them as well, and asks for
         what it wants otherwise now (R-8168-08).
         """
+        from pdlease.foresight import change
+
         becoming = change(self.config, config, self._sessions, self._duid_of)
         replaced = {name: self.uplinks.pop(name) for name in becoming.replaced}
         removed = {name: self.uplinks.pop(name) for name in becoming.removed}
@@ -275,6 +279,8 @@ class Router:
         @param duid_of: tells the DUID that an uplink will have.
         """
         hosting, now = self._means.hosting, self._means.clock.seconds()
+        from pdlease.foresight import foresee
+
         foreseen = foresee(self.config, config, iaids, self._sessions, duid_of, hosting.shares, self._taken_beside, now)
         wants = {**foreseen.wants, **hosting.foresee(config)}
         unsettled = (foreseen.wants.keys() - self._settled) | foreseen.unsettled

@@ -14,10 +14,10 @@ from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from pdlease.demo.delegating import Terms
+from pdlease.foresight import Change
 from pdlease.interfaces import StoreError
 from pdlease.lease import UplinkRecord
 from pdlease.operations import Operation, PrivilegeError, PutAddress, SetMaster
-from pdlease.router import Change
 from pdlease.standing import Condition
 from pdlease.wire.codes import MessageType
 from pdlease.wire.duid import DUID

@@ -16,11 +16,10 @@ from typing import Any
 from pdlease.config.model import Config
 from pdlease.operations import PrivilegeError
 from pdlease.privilege.box import Box, encode_box
-from pdlease.privilege.configuration import READ_SINCE
 from pdlease.privilege.execute import Executor
 from pdlease.privilege.policy import Policy, Refused
 from pdlease.privilege.refusals import RefusalLog
-from pdlease.privilege.vocabulary import PAGE, VOCABULARY, VocabularyError, read_fields
+from pdlease.privilege.vocabulary import PAGE, READ_SINCE, VOCABULARY, VocabularyError, read_fields
 
 # The error code of everything that is refused; its description is errno, a blank, and the reason.
 REFUSED = "REFUSED"

@@ -19,8 +19,7 @@ from pdlease.config.model import Config
 from pdlease.operations import PrivilegeError
 from pdlease.privilege.opening import words_of
 from pdlease.privilege.policy import Policy
-
-READ_SINCE = "the file was not read, or something else was read since"
+from pdlease.privilege.vocabulary import READ_SINCE
 
 
 def read_configuration(path: str, owners: Collection[int]) -> tuple[bytes, Config]:

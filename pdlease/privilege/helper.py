@@ -30,8 +30,7 @@ from pdlease.interfaces import IPrivilege, IPrivilegeFactory, PrivilegeContext
 from pdlease.logs import Logger
 from pdlease.operations import Operation, PrivilegeError
 from pdlease.privilege.commands import COMMANDS, REFUSED, RefusedByHelper
-from pdlease.privilege.configuration import READ_SINCE
-from pdlease.privilege.vocabulary import CARRIERS, write_fields
+from pdlease.privilege.vocabulary import CARRIERS, READ_SINCE, write_fields
 
 # Where the helper finds its end of the socket pair.
 CONNECTION = 3

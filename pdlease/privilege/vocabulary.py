@@ -44,6 +44,9 @@ from pdlease.operations import (
 # How many octets of the configuration travel in one answer (an AMP value holds 65,535).
 PAGE = 32768
 
+READ_SINCE = "the file was not read, or something else was read since"
+"""Why a configuration is not adopted that is not the one that was read last."""
+
 
 class VocabularyError(ValueError):
     """

@@ -19,11 +19,10 @@ from pdlease.config.model import Config
 from pdlease.operations import PrivilegeError
 from pdlease.privilege.answering import LONGEST_REASON, Answering, refuse
 from pdlease.privilege.box import Box
-from pdlease.privilege.configuration import READ_SINCE
 from pdlease.privilege.execute import Executor
 from pdlease.privilege.policy import Policy
 from pdlease.privilege.refusals import RefusalLog
-from pdlease.privilege.vocabulary import CARRIERS, PAGE, VOCABULARY, write_fields
+from pdlease.privilege.vocabulary import CARRIERS, PAGE, READ_SINCE, VOCABULARY, write_fields
 from tests.privilege.fakekernel import FakeKernel
 from tests.privilege.values import EVERY, LAN1, PUT_ADDRESS, TOML, config
 
